@@ -1,0 +1,123 @@
+/** The plain options that a program writes. Everything here ends up in the Pulumi state: no secret values. */
+import type * as pulumi from "@pulumi/pulumi";
+import type { SecretSource } from "../provider/contracts/context";
+
+export type { SecretSource };
+
+/** Says where a credential is found, instead of its value: the value is read inside the provider process. */
+export const secretFrom = {
+  /** The environment variable `name` of the process that runs `pulumi`. */
+  env: (name: string): SecretSource => ({ from: "env", name }),
+  /** The content of a file; one trailing line break is dropped. Keep it at mode 0600. */
+  file: (path: string): SecretSource => ({ from: "file", path }),
+  /**
+   * A key of the stack's configuration, set with `pulumi config set --secret KEY`. Read through the engine when the
+   * provider starts, so that it is in no input and no output.
+   */
+  config: (key: string): SecretSource => ({ from: "config", key }),
+};
+
+/** An adapter and its options, as plain data. */
+export interface Descriptor {
+  readonly type: string;
+  readonly [option: string]: unknown;
+}
+
+/**
+ * A length of time as text: `90s`, `15m`, `36h`, `90d`, `2w`, or ISO 8601 such as `P90D`. Months and years are refused:
+ * they have no fixed length.
+ */
+export type DurationText = string;
+
+export interface ScheduleArgs {
+  /** How old a version may become. Longer than grace, soak and bake time together. */
+  readonly every: DurationText;
+  /** When a scheduled rotation may start. Absent: at any time. Never holds back an event. */
+  readonly window?: {
+    /** Days on which the window opens. Absent: every day. */
+    readonly days?: readonly ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[];
+    /** `HH:MM`. */
+    readonly from: string;
+    /** `HH:MM`; at or before `from` it means the next day. */
+    readonly to: string;
+    /** An IANA time zone. @default "UTC" */
+    readonly timeZone?: string;
+  };
+}
+
+export interface RetirementArgs {
+  /**
+   * How long a superseded version stays valid after it stopped being active. At least as long as readers of "current"
+   * cache it. 0s: no longer than until it is confirmed. @default "1h"
+   */
+  readonly grace?: DurationText;
+  /**
+   * How long it stays disabled, which is reversible, before it is destroyed. 0s destroys without disabling. @default "1h"
+   */
+  readonly soak?: DurationText;
+  /** Whether missing evidence counts as in use. @default true */
+  readonly requireUnused?: boolean;
+  /** Whether sessions that still use it are ended instead of waited for. @default false */
+  readonly terminateSessions?: boolean;
+}
+
+export interface UnconfirmedArgs {
+  /** How many runs may leave a version unconfirmed before the next one returns to the superseded. @default 3 */
+  readonly attempts?: number;
+  /** How long it may stay unconfirmed. @default "24h" */
+  readonly within?: DurationText;
+  /** The wait after a failed rotation; doubles with each further one, up to a day. @default "15m" */
+  readonly retryAfter?: DurationText;
+}
+
+/** Something that happened and asks for a new version at once. */
+export interface RotationEventArgs {
+  /** Unique; the audit trail answers it. */
+  readonly id: string;
+  readonly reason: "on-demand" | "suspected-compromise" | "departed-employee" | "audit-finding" | "policy";
+  /** When it happened, RFC 3339. A version issued later answers it. */
+  readonly time: string;
+  readonly requestedBy?: string;
+}
+
+/** What every rotating secret takes, whatever its kind. */
+export interface RotationArgs {
+  /** Where the versions and the ledger live: `fileStore({ … })`. */
+  readonly store: pulumi.Input<Descriptor>;
+  /** Further stores that get the same versions. @default none */
+  readonly replicas?: pulumi.Input<pulumi.Input<Descriptor>[]>;
+  /** When a version is due. Absent: only events and changed inputs rotate. */
+  readonly schedule?: pulumi.Input<ScheduleArgs>;
+  readonly retirement?: pulumi.Input<RetirementArgs>;
+  readonly unconfirmed?: pulumi.Input<UnconfirmedArgs>;
+  /**
+   * Who confirms. `required`: a rollout of this stack. `elsewhere`: this stack has no consumers, rollouts of other
+   * stacks confirm. `none`: nobody has to, where no rollout is registered. @default "required"
+   */
+  readonly confirmation?: pulumi.Input<"required" | "elsewhere" | "none">;
+  readonly events?: pulumi.Input<RotationEventArgs[]>;
+  /** Where the audit trail goes: `auditFile(PATH)`. @default `audit.jsonl` beside the secret in a file store */
+  readonly audit?: pulumi.Input<Descriptor>;
+  /** A credential that exists and is in use; it is not touched until its successor is confirmed. */
+  readonly adopt?: pulumi.Input<{ readonly username: string; readonly password: SecretSource }>;
+  /** The former store, to move the secret to `store`. May stay afterwards. */
+  readonly migrateFrom?: pulumi.Input<Descriptor>;
+}
+
+/**
+ * The encrypted file store: one folder for each secret, for one machine or a shared disk.
+ * Keep the key apart from the folder.
+ */
+export function fileStore(options: {
+  /** The folder of this one secret, relative to the program. */
+  readonly path: string;
+  /** A passphrase, or a file of mode 0600 with 32 bytes in base64 or hexadecimal. */
+  readonly key: { readonly passphrase: SecretSource } | { readonly keyFile: string };
+}): Descriptor {
+  return { type: "file", ...options };
+}
+
+/** An append-only, hash-chained file of JSON lines. Several secrets may share one. */
+export function auditFile(path: string): Descriptor {
+  return { type: "file", path };
+}

@@ -1,0 +1,80 @@
+import * as pulumi from "@pulumi/pulumi";
+import { SecretVersion } from "../provider/resources/secretVersion";
+import type { Descriptor, RetirementArgs, RotationArgs, ScheduleArgs } from "./options";
+import { stackName } from "./stackName";
+
+export interface RotatingSecretArgs extends RotationArgs {
+  /** The credential kind and its options. */
+  readonly kind: pulumi.Input<Descriptor>;
+}
+
+/** What a `Rollout`, here or in another stack, needs to reach the secret. Holds no secret value. */
+export interface SecretLink {
+  readonly name: string;
+  readonly ref: string;
+  readonly [part: string]: unknown;
+}
+
+/**
+ * A secret that is replaced when it is due, without downtime. The generic form; a component such as
+ * `RotatingPostgresRole` knows its kind.
+ */
+export class RotatingSecret extends pulumi.ComponentResource {
+  /** The version that readers of "current" get. */
+  readonly version: pulumi.Output<number>;
+  /** Names the version and its promotion epoch: pass it to whatever has to follow the secret. */
+  readonly ref: pulumi.Output<string>;
+  /** Keyed and truncated; a consumer reports it to say which version it uses. */
+  readonly fingerprint: pulumi.Output<string>;
+  /** Public facts at the issuer, such as the role name. */
+  readonly issued: pulumi.Output<Record<string, string>>;
+  /** For a `Rollout` of another stack: export it there and read it with a `StackReference`. */
+  readonly link: pulumi.Output<SecretLink>;
+  /** The resource that is replaced. */
+  readonly secretVersion: SecretVersion;
+
+  constructor(name: string, args: RotatingSecretArgs, opts?: pulumi.ComponentResourceOptions, type = "RotatingSecret") {
+    super(`rotation:index:${type}`, name, {}, opts);
+    const { kind, store, ...rest } = args;
+    this.secretVersion = new SecretVersion(
+      name,
+      { name, stack: stackName(), kind, store, ...withoutAbsent(rest) },
+      { parent: this },
+    );
+    const { version, ref, fingerprint, issued } = this.secretVersion;
+    this.version = version;
+    this.ref = ref;
+    this.fingerprint = fingerprint;
+    this.issued = issued;
+    this.link = linkOf(name, args, this.secretVersion);
+    this.registerOutputs({ version, ref });
+  }
+}
+
+function linkOf(name: string, args: RotatingSecretArgs, version: SecretVersion): pulumi.Output<SecretLink> {
+  const { kind, store, replicas, audit, schedule, retirement } = args;
+  return pulumi
+    .output({ kind, store, replicas, audit, schedule, retirement, ref: version.ref, identity: version.identity })
+    .apply((parts) => {
+      const timing = timingOf(parts.schedule as ScheduleArgs | undefined, parts.retirement as RetirementArgs | undefined);
+      return withoutAbsent({
+        name,
+        kind: parts.kind,
+        store: parts.store,
+        replicas: parts.replicas,
+        audit: parts.audit,
+        ref: parts.ref,
+        identity: parts.identity,
+        ...timing,
+      }) as SecretLink;
+    });
+}
+
+/** For the rule that an interval is longer than everything that follows a rotation. */
+function timingOf(schedule: ScheduleArgs | undefined, retirement: RetirementArgs | undefined) {
+  return schedule ? { every: schedule.every, grace: retirement?.grace ?? "1h", soak: retirement?.soak ?? "1h" } : {};
+}
+
+function withoutAbsent<T extends object>(values: T): Partial<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
+}

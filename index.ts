@@ -1,0 +1,23 @@
+/**
+ * Rotating secrets as Pulumi resources. Nothing heavy is loaded here: what acts runs in the provider process.
+ */
+export {
+  auditFile,
+  fileStore,
+  secretFrom,
+  type Descriptor,
+  type DurationText,
+  type RetirementArgs,
+  type RotationArgs,
+  type RotationEventArgs,
+  type ScheduleArgs,
+  type SecretSource,
+  type UnconfirmedArgs,
+} from "./components/options";
+export { check, consumer, Rollout, type CheckResult, type RolloutArgs } from "./components/rollout";
+export {
+  RotatingPostgresRole,
+  type PostgresConnectionArgs,
+  type RotatingPostgresRoleArgs,
+} from "./components/rotatingPostgresRole";
+export { RotatingSecret, type RotatingSecretArgs, type SecretLink } from "./components/rotatingSecret";

@@ -1,0 +1,118 @@
+/**
+ * A credential kind: one type of credential and its issuer.
+ *
+ * Every method may be called again after a crash, with the same arguments, and must then come to the same result.
+ * Errors never contain a secret value. An issuer that cannot be reached is an {@link UnreachableError}, which stops a
+ * run with nothing rolled back; it is never taken for an unhealthy credential.
+ */
+import type { IssuedRef, SecretValue } from "./context";
+
+export interface KindCapabilities {
+  /**
+   * `versioned`: each version is a principal of its own. `alternating`: two fixed principals take turns.
+   * A kind whose versions cannot overlap does not exist here: it could not be rotated without downtime.
+   */
+  readonly overlap: "versioned" | "alternating";
+  /** `chosen`: we choose the value and stage it before it is issued. `minted`: the issuer makes it. */
+  readonly value: "chosen" | "minted";
+  /** How many live credentials the issuer allows for one secret, at least 2; absent means no limit. */
+  readonly maxLive?: number;
+  /** Whether a credential can be switched off and on again. */
+  readonly canDisable: boolean;
+  /** Whether the issuer can tell that a credential is not used; without it, a residue is only released by hand. */
+  readonly hasLastUsed: boolean;
+}
+
+export interface ProposeRequest {
+  readonly secret: string;
+  /** The secret's random identity, marked on whatever is issued, so that orphans can be found. */
+  readonly identity: string;
+  readonly rotationId: string;
+  readonly version: number;
+  /** What is live at the issuer according to the ledger, at most one entry. */
+  readonly live: readonly IssuedRef[];
+}
+
+export interface Draft {
+  readonly ref: IssuedRef;
+  /** Absent where the issuer mints the value. */
+  readonly value?: SecretValue;
+}
+
+export interface IssueRequest extends ProposeRequest {
+  readonly draft: Draft;
+}
+
+export interface Issued {
+  readonly ref: IssuedRef;
+  readonly value: SecretValue;
+  /** When the issuer itself ends the credential, in ms since the epoch; absent: never. */
+  readonly expiresAt?: number;
+}
+
+/** What the issuer says a credential may do. `works: false` means it answered and refused. */
+export interface Verification {
+  readonly works: boolean;
+  /** One sentence, without a secret value. */
+  readonly detail: string;
+}
+
+export interface InspectedCredential {
+  readonly ref: IssuedRef;
+  readonly rotationId: string;
+  /** Whether it can authenticate now. A disabled credential is not live for this purpose, but exists. */
+  readonly enabled: boolean;
+}
+
+export interface Use {
+  /** Who uses it, as the issuer sees it: `orders-api from 10.0.0.7 since 2026-11-01T02:00:00Z`. */
+  readonly by: string;
+}
+
+export interface UsageReport {
+  /**
+   * `used`: seen in use. `not-seen`: nothing seen at this moment, which does not prove that nothing uses it.
+   * `unused`: the issuer's own record proves that nothing used it since `since`. `unknown`: no evidence to be had.
+   */
+  readonly verdict: "used" | "not-seen" | "unused" | "unknown";
+  readonly uses: readonly Use[];
+  /** For `unused`: the moment since which there was no use, in ms since the epoch. */
+  readonly since?: number;
+}
+
+export interface RevokeOptions {
+  /** End what still uses the credential instead of refusing. */
+  readonly terminateSessions: boolean;
+}
+
+/** How an input of the kind reacts to a change: a new version, an update in place, or an error in `check()`. */
+export type InputPolicy = "rotate" | "in-place" | "refuse";
+
+export interface CredentialKind {
+  readonly type: string;
+  readonly capabilities: KindCapabilities;
+  /** Local, without side effect. */
+  propose(request: ProposeRequest): Promise<Draft>;
+  /**
+   * Makes the credential, or finds the one made before for the same rotation id. The one that is live keeps working.
+   */
+  issue(request: IssueRequest): Promise<Issued>;
+  /** Authenticates AS the credential. */
+  verify(value: SecretValue, ref: IssuedRef): Promise<Verification>;
+  /** Every credential at the issuer that carries this identity, whatever the ledger says. */
+  inspect(identity: string): Promise<readonly InspectedCredential[]>;
+  /** Who uses the credential now. */
+  usage(ref: IssuedRef): Promise<UsageReport>;
+  /** Reversible; absent is an error. Only called where `canDisable`. */
+  disable(ref: IssuedRef): Promise<void>;
+  enable(ref: IssuedRef): Promise<void>;
+  /** Final. Absent is success. */
+  revoke(ref: IssuedRef, options: RevokeOptions): Promise<void>;
+  /**
+   * For adoption of a credential that exists: the public reference of this value, found without changing anything.
+   * Absent where the kind cannot adopt.
+   */
+  adopt?(value: Readonly<Record<string, string>>): Promise<Issued>;
+  /** Releases connections. */
+  close(): Promise<void>;
+}

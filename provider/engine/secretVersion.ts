@@ -1,0 +1,342 @@
+/** The engine's calls on a `SecretVersion`: inputs in, decisions and outputs out. */
+import { describeDuration } from "../lifecycle/duration";
+import { decide, isReplacing, type Decision, type Entry } from "../lifecycle/decide";
+import { ConfigurationError, RotationError, StateError } from "../lifecycle/errors";
+import { decodeLedger, isUnfinished, type LedgerState } from "../lifecycle/ledger";
+import { checkAdapter } from "../adapters";
+import { containsUnknown, durationMs, failuresOf, type AdapterOptions, type CheckFailure } from "../inputs/common";
+import { decodeState, secretVersionEntry, secretVersionInputs, type SecretVersionInputs } from "../inputs/secretVersion";
+import * as registry from "../registry";
+import { digestOf, randomId } from "../rotation/fingerprint";
+import {
+  assertNotOlder,
+  createVersion,
+  deleteVersion,
+  isForced,
+  situationOf,
+  updateVersion,
+  type DeclaredSecret,
+  type VersionFacts,
+} from "../rotation/secretVersion";
+import { migrate } from "../rotation/migrate";
+import type { Runtime } from "../runtime";
+import { RunMemory, type Seen } from "./runMemory";
+
+type Properties = Record<string, unknown>;
+
+export function secretVersionProvider(runtime: Runtime) {
+  const memory = new RunMemory();
+
+  async function check(olds: Properties | undefined, news: Properties) {
+    const inputs = withoutProvider(news);
+    const old = olds && typeof olds["rotation"] === "string" ? withoutProvider(olds) : undefined;
+    // In a preview a value may not be known yet. Nothing can be said then, and nothing is.
+    if (containsUnknown(inputs)) return { inputs: { ...inputs, ...kept(old) } };
+    const parsed = secretVersionInputs.safeParse(inputs);
+    if (!parsed.success) return { inputs, failures: failuresOf(parsed.error) };
+    const failures = await checkAdapters(parsed.data);
+    if (failures.length === 0 && old) failures.push(...(await refusedChanges(old, parsed.data)));
+    if (failures.length > 0) return { inputs, failures };
+    try {
+      return { inputs: { ...inputs, ...(await decideInCheck(parsed.data, old)) } };
+    } catch (error) {
+      if (error instanceof RotationError) return { inputs, failures: [{ property: "store", reason: error.message }] };
+      throw error;
+    }
+  }
+
+  async function decideInCheck(inputs: SecretVersionInputs, old: Properties | undefined) {
+    const store = await runtime.store(inputs.store);
+    const seen = memory.of(store.location);
+    declare(seen, inputs, store.location);
+    const ledger = await readLedger(inputs);
+    const ids = identify(seen, inputs, old, ledger);
+    if (old && isMigration(old, inputs)) return { rotation: `${String(old["rotation"]).split(":")[0]}: moves to ${store.location}`, ...ids };
+    const shown = old ? entryShown(old, ledger) : null;
+    assertOurs(inputs, ledger, old, ids);
+    const secret = await declared(runtime, { ...inputs, ...ids });
+    const situation = situationOf(secret, ledger, shown, old === undefined && isForced(ledger, null), runtime.context.clock.now());
+    const decision = decide(situation);
+    const text = isReplacing(decision) ? decision.text : old ? String(old["rotation"]) : describeUnchanged(ledger);
+    // The engine checks a replacement twice; it has to read the same both times.
+    if (old || seen.rotation === undefined) seen.rotation = text;
+    return { rotation: seen.rotation, ...ids };
+  }
+
+  function declare(seen: Seen, inputs: SecretVersionInputs, location: string): void {
+    if (seen.declaredAs !== undefined && seen.declaredAs !== inputs.name)
+      throw new ConfigurationError(
+        `${location} is the store of both ${seen.declaredAs} and ${inputs.name}; each secret needs a path of its own. Nothing was changed.`,
+      );
+    seen.declaredAs = inputs.name;
+    seen.checked = true;
+  }
+
+  async function readLedger(inputs: Pick<SecretVersionInputs, "store">): Promise<LedgerState | null> {
+    const store = await runtime.store(inputs.store);
+    return decodeLedger((await store.load()).body, store.location);
+  }
+
+  async function diff(_id: string, olds: Properties, news: Properties) {
+    if (containsUnknown(withoutProvider(news))) return { changes: true };
+    const inputs = secretVersionInputs.parse(withoutProvider(news));
+    const entry = entryOf(olds);
+    const ledger = await readLedger(inputs);
+    const store = await runtime.store(inputs.store);
+    const seen = memory.of(store.location);
+    seen.entry = entry;
+    if (isMigration(olds, inputs)) {
+      runtime.context.log.info(`${inputs.name}: moves to ${store.location}`);
+      return { changes: true, replaces: ["store"] };
+    }
+    const secret = await declared(runtime, inputs);
+    const situation = situationOf(secret, ledger, entry, false, runtime.context.clock.now());
+    const decision = decide(situation);
+    say(inputs.name, decision, situation.waiting);
+    if (isReplacing(decision)) return { changes: true, replaces: ["rotation"] };
+    return { changes: decision.action === "update" || inputsChanged(olds, news) };
+  }
+
+  function say(name: string, decision: Decision, waiting: string | undefined): void {
+    if (isReplacing(decision)) runtime.context.log.info(`${name}: ${decision.text}`);
+    else if (decision.action === "update") runtime.context.log.info(`${name}: ${decision.why.join("; ")}`);
+    const held = ("waiting" in decision && decision.waiting) || waiting;
+    if (held) runtime.context.log.info(`${name}: ${held}`);
+  }
+
+  async function create(news: Properties) {
+    const inputs = secretVersionInputs.parse(withoutProvider(news));
+    const store = await runtime.store(inputs.store);
+    const seen = memory.of(store.location);
+    seen.created = true;
+    const entry = seen.entry;
+    seen.entry = null;
+    const secret = await declared(runtime, inputs);
+    if (inputs.migrateFrom) await migrate(secret.parts, await runtime.parts({ ...inputs, store: inputs.migrateFrom }, inputs.stack), inputs.migrateFrom);
+    const facts = await createVersion(secret, entry);
+    runtime.context.log.info(`${inputs.name}: v${facts.version} is current (${describeIssued(facts)})`);
+    return { id: `${inputs.name}/v${facts.version}#${facts.incarnation}`, outs: outputsOf(news, facts) };
+  }
+
+  async function update(_id: string, olds: Properties, news: Properties) {
+    const inputs = secretVersionInputs.parse(withoutProvider(news));
+    const { facts, outcomes } = await updateVersion(
+      await declared(runtime, inputs),
+      requireEntry(olds),
+      (options) => runtime.store(options),
+    );
+    for (const { message } of outcomes) runtime.context.log.info(`${inputs.name}: ${message}`);
+    return { outs: outputsOf(news, facts) };
+  }
+
+  async function remove(_id: string, olds: Properties) {
+    const inputs = secretVersionInputs.parse(inputsIn(olds));
+    const store = await runtime.store(inputs.store);
+    const { checked, created } = memory.of(store.location);
+    const { message } = await deleteVersion(await declared(runtime, inputs), requireEntry(olds), checked || created);
+    runtime.context.log.info(`${inputs.name}: ${message}`);
+  }
+
+  return { check, diff, create, update, delete: remove };
+}
+
+/** What only the state knows. */
+function entryOf(olds: Properties): Entry | null {
+  const parsed = secretVersionEntry.safeParse(decodeState(olds));
+  return parsed.success ? parsed.data : null;
+}
+
+function requireEntry(olds: Properties): Entry {
+  const entry = entryOf(olds);
+  if (!entry) throw new StateError("The entry in the Pulumi state names no version. Nothing was changed.");
+  return entry;
+}
+
+const OUTPUTS_ONLY = ["version", "incarnation", "epoch", "ref", "fingerprint", "issued"];
+
+function inputsIn(olds: Properties): Properties {
+  return Object.fromEntries(
+    Object.entries(withoutProvider(decodeState(olds))).filter(([name]) => !OUTPUTS_ONLY.includes(name)),
+  );
+}
+
+function outputsOf(news: Properties, facts: VersionFacts): Properties {
+  return {
+    ...withoutProvider(news),
+    version: facts.version,
+    incarnation: facts.incarnation,
+    epoch: facts.epoch,
+    ref: `${String(news["name"])}/v${facts.version}@${facts.epoch}`,
+    fingerprint: facts.fingerprint,
+    issued: facts.issued,
+  };
+}
+
+function describeIssued(facts: VersionFacts): string {
+  return Object.values(facts.issued)[0] ?? facts.fingerprint;
+}
+
+function withoutProvider(properties: Properties): Properties {
+  const { __provider: _provider, ...rest } = properties;
+  return rest;
+}
+
+function kept(old: Properties | undefined): Properties {
+  return old ? { rotation: old["rotation"], identity: old["identity"], owner: old["owner"] } : {};
+}
+
+function inputsChanged(olds: Properties, news: Properties): boolean {
+  const comparable = (properties: Properties) => digestOf({ ...inputsIn(properties), rotation: undefined });
+  return comparable(olds) !== comparable(news);
+}
+
+/** `check()` gets old inputs, which name the version only in their text; `diff()` sees the rest. */
+function entryShown(old: Properties, ledger: LedgerState | null): Entry | null {
+  const version = Number(/^v(\d+)/.exec(String(old["rotation"]))?.[1] ?? 0);
+  if (!ledger) return null;
+  const { incarnation, epoch } = ledger.counters;
+  const made = ledger.active === version || ledger.versions.some((record) => record.version === version);
+  return { version: made ? version : (ledger.active ?? 0), incarnation, epoch };
+}
+
+function describeUnchanged(ledger: LedgerState | null): string {
+  return `v${ledger?.active ?? 1}`;
+}
+
+function identify(seen: Seen, inputs: SecretVersionInputs, old: Properties | undefined, ledger: LedgerState | null) {
+  const live = ledger !== null && ledger.status !== "torn-down" && ledger.owner.stack === inputs.stack ? ledger : null;
+  seen.identity = (old?.["identity"] as string | undefined) ?? live?.identity ?? seen.identity ?? randomId();
+  seen.owner = (old?.["owner"] as string | undefined) ?? live?.owner.id ?? seen.owner ?? randomId();
+  return { identity: seen.identity, owner: seen.owner };
+}
+
+/** Rules 19 and 24, as far as one read of the ledger tells. */
+function assertOurs(inputs: SecretVersionInputs, ledger: LedgerState | null, old: Properties | undefined, ids: { identity: string; owner: string }): void {
+  if (ledger === null || ledger.status === "torn-down") {
+    if (old && ledger === null)
+      throw new StateError(
+        `${inputs.name}: the Pulumi state names a version, but the store has no ledger. It was removed, or restored from ` +
+          `before the secret was made. Nothing was changed. Restore the store; or, if the secret is to start anew, say: ` +
+          `pulumi state delete, for this resource.`,
+      );
+    return;
+  }
+  if (ledger.status === "moved")
+    throw new StateError(`${inputs.name}: it was moved to ${ledger.movedTo ?? "another store"}. Nothing was changed. Name that store instead.`);
+  if (ledger.owner.stack !== inputs.stack || (old && ledger.owner.id !== ids.owner))
+    throw new StateError(
+      `${inputs.name}: this store belongs to secret ${ledger.secret} of stack ${ledger.owner.stack}. One stack owns a ` +
+        `secret. Nothing was changed. Give this one another path; or, if this stack is to own it from now on, say here: ` +
+        `rotation adopt ${inputs.name}`,
+    );
+  if (old && ledger.identity !== ids.identity)
+    throw new StateError(
+      `${inputs.name}: the store holds another secret (${ledger.identity}) than the Pulumi state names (${ids.identity}). ` +
+        `Nothing was changed. Restore the store, or say: rotation adopt ${inputs.name}`,
+    );
+  if (old) {
+    const version = Number(/^v(\d+)/.exec(String(old["rotation"]))?.[1] ?? 0);
+    const making = isUnfinished(ledger.rotation) ? ledger.rotation.version : 0;
+    if (version > Math.max(ledger.counters.version, making))
+      assertNotOlder(ledger, { version, incarnation: 0, epoch: 0 });
+  }
+}
+
+async function checkAdapters(inputs: SecretVersionInputs): Promise<CheckFailure[]> {
+  const found = await Promise.all([
+    checkAdapter(registry.kinds, inputs.kind, "credential kind", ["kind"]),
+    checkAdapter(registry.stores, inputs.store, "store", ["store"]),
+    ...inputs.replicas.map((replica, index) => checkAdapter(registry.stores, replica, "store", ["replicas", index])),
+    ...(inputs.audit ? [checkAdapter(registry.auditSinks, inputs.audit, "audit sink", ["audit"])] : []),
+  ]);
+  return found.flat();
+}
+
+/** Which changes are refused: those that would tear down or strand what exists. */
+async function refusedChanges(old: Properties, inputs: SecretVersionInputs): Promise<CheckFailure[]> {
+  const failures: CheckFailure[] = [];
+  const oldKind = old["kind"] as AdapterOptions;
+  const oldStore = old["store"] as AdapterOptions;
+  if (oldKind.type !== inputs.kind.type)
+    failures.push({
+      property: "kind",
+      reason: `kind.type: cannot change from ${oldKind.type} to ${inputs.kind.type}. Nothing was changed. Declare a second secret, move the consumers, then remove this one`,
+    });
+  else {
+    const { inputPolicy } = await (registry.kinds[inputs.kind.type] as () => Promise<registry.KindAdapter>)();
+    for (const name of changedNames(oldKind, inputs.kind))
+      if (inputPolicy[name] === "refuse")
+        failures.push({
+          property: "kind",
+          reason: `kind.${name}: cannot change from ${JSON.stringify(oldKind[name])} to ${JSON.stringify(inputs.kind[name])} while the secret lives. Nothing was changed. Declare a second secret, move the consumers, then remove this one`,
+        });
+  }
+  if (digestOf(oldStore) !== digestOf(inputs.store) && (!inputs.migrateFrom || digestOf(inputs.migrateFrom) !== digestOf(oldStore)))
+    failures.push({
+      property: "store",
+      reason:
+        `store: cannot change from ${JSON.stringify(oldStore)} to ${JSON.stringify(inputs.store)} by itself, the versions ` +
+        `would be lost. Nothing was changed. To move the secret, keep the new store and add migrateFrom with the former one`,
+    });
+  return failures;
+}
+
+function changedNames(old: AdapterOptions, now: AdapterOptions): string[] {
+  const names = new Set([...Object.keys(old), ...Object.keys(now)]);
+  return [...names].filter((name) => digestOf(old[name] ?? null) !== digestOf(now[name] ?? null));
+}
+
+function isMigration(olds: Properties, inputs: SecretVersionInputs): boolean {
+  return inputs.migrateFrom !== undefined && digestOf(olds["store"]) === digestOf(inputs.migrateFrom) && digestOf(inputs.store) !== digestOf(inputs.migrateFrom);
+}
+
+/** The secret as declared, with its adapters. */
+export async function declared(runtime: Runtime, inputs: SecretVersionInputs): Promise<DeclaredSecret> {
+  const parts = await runtime.parts(inputs, inputs.stack);
+  const { inputPolicy } = await (registry.kinds[inputs.kind.type] as () => Promise<registry.KindAdapter>)();
+  const issuedFrom = Object.fromEntries(
+    Object.entries(inputs.kind).filter(([name]) => inputPolicy[name] !== "in-place" && inputPolicy[name] !== "refuse"),
+  );
+  const { adopt } = inputs;
+  const adoptFrom = parts.kind.adopt?.bind(parts.kind);
+  if (adopt && !adoptFrom) throw new ConfigurationError(`${inputs.name}: credentials of kind ${inputs.kind.type} cannot be adopted.`);
+  return {
+    parts,
+    identity: inputs.identity ?? "",
+    owner: { id: inputs.owner ?? "", stack: inputs.stack },
+    confirmation: inputs.confirmation,
+    due: {
+      ...(inputs.schedule
+        ? {
+            schedule: {
+              every: inputs.schedule.every,
+              everyMs: durationMs(inputs.schedule.every),
+              ...(inputs.schedule.window ? { window: inputs.schedule.window as never } : {}),
+            },
+          }
+        : {}),
+      events: inputs.events.map((event) => ({
+        id: event.id,
+        reason: event.reason,
+        at: Date.parse(event.time),
+        ...(event.requestedBy ? { requestedBy: event.requestedBy } : {}),
+      })),
+      inputsDigest: digestOf(issuedFrom),
+      retryAfterMs: durationMs(inputs.unconfirmed.retryAfter),
+    },
+    retirement: {
+      graceMs: durationMs(inputs.retirement.grace),
+      soakMs: durationMs(inputs.retirement.soak),
+      canDisable: parts.kind.capabilities.canDisable,
+      requireUnused: inputs.retirement.requireUnused,
+      terminateSessions: inputs.retirement.terminateSessions,
+    },
+    unconfirmed: { attempts: inputs.unconfirmed.attempts, withinMs: durationMs(inputs.unconfirmed.within) },
+    ...(adopt && adoptFrom
+      ? {
+          adopt: async () =>
+            adoptFrom({ username: adopt.username, password: await runtime.context.resolveSecret(adopt.password) }),
+        }
+      : {}),
+  };
+}

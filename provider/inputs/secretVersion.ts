@@ -1,0 +1,101 @@
+/** The inputs of a `SecretVersion`, as they reach `check()`. */
+import { z } from "zod";
+import { isTimeZone, WEEKDAYS } from "../triggers/schedule";
+import { EVENT_REASONS } from "../triggers/due";
+import { adapterOptions, durationMs, durationText, secretName, secretSource } from "./common";
+
+const clockTime = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, {
+  error: (issue) => `${JSON.stringify(issue.input)} is not a time of day; write it as 02:00`,
+});
+
+const schedule = z.strictObject({
+  every: durationText.refine((text) => durationMs(text) > 0, { error: "has to be longer than 0" }),
+  window: z
+    .strictObject({
+      days: z.array(z.enum(WEEKDAYS)).min(1).optional(),
+      from: clockTime,
+      to: clockTime,
+      timeZone: z
+        .string()
+        .refine(isTimeZone, {
+          error: (issue) => `${JSON.stringify(issue.input)} is not an IANA time zone such as Europe/Berlin or UTC`,
+        })
+        .optional(),
+    })
+    .optional(),
+});
+
+const retirement = z.strictObject({
+  grace: durationText.default("1h"),
+  soak: durationText.default("1h"),
+  requireUnused: z.boolean().default(true),
+  terminateSessions: z.boolean().default(false),
+});
+
+const unconfirmed = z.strictObject({
+  attempts: z.int().min(1).default(3),
+  within: durationText.default("24h"),
+  retryAfter: durationText.default("15m"),
+});
+
+const event = z.strictObject({
+  id: z.string().min(1),
+  reason: z.enum(EVENT_REASONS),
+  time: z.iso.datetime({ offset: true, error: "has to be RFC 3339, such as 2026-11-01T02:00:00Z" }),
+  requestedBy: z.string().optional(),
+});
+
+export const secretVersionInputs = z
+  .strictObject({
+    name: secretName,
+    stack: z.string().min(1),
+    kind: adapterOptions,
+    store: adapterOptions,
+    replicas: z.array(adapterOptions).default([]),
+    audit: adapterOptions.optional(),
+    schedule: schedule.optional(),
+    retirement: retirement.prefault({}),
+    unconfirmed: unconfirmed.prefault({}),
+    confirmation: z.enum(["required", "elsewhere", "none"]).default("required"),
+    events: z.array(event).default([]),
+    adopt: z.strictObject({ username: z.string().min(1), password: secretSource }).optional(),
+    migrateFrom: adapterOptions.optional(),
+    rotation: z.string().optional(),
+    identity: z.string().optional(),
+    owner: z.string().optional(),
+  })
+  .superRefine((inputs, context) => {
+    if (!inputs.schedule) return;
+    const { grace, soak } = inputs.retirement;
+    // Rule 10: a version has to be gone before its successor's successor comes.
+    if (durationMs(inputs.schedule.every) <= durationMs(grace) + durationMs(soak))
+      context.addIssue({
+        code: "custom",
+        path: ["schedule", "every"],
+        message:
+          `${inputs.schedule.every} is not longer than retirement.grace (${grace}) and retirement.soak (${soak}) ` +
+          `together, so the next rotation would come before the superseded version may go. Rotate less often, or ` +
+          `shorten one of them`,
+      });
+  });
+
+export type SecretVersionInputs = z.infer<typeof secretVersionInputs>;
+
+/** What stays in the Pulumi state of a version, beside its inputs. */
+export const secretVersionEntry = z.looseObject({
+  version: z.number(),
+  incarnation: z.number(),
+  epoch: z.number(),
+});
+
+/**
+ * Reads the outputs of any package version that ever wrote a state.
+ * - 0: before the first release, version and incarnation were one text, `v7#3`, and the epoch was not kept.
+ * - 1: as {@link secretVersionEntry}.
+ */
+export function decodeState(outputs: Record<string, unknown>): Record<string, unknown> {
+  if (typeof outputs["versionId"] !== "string") return outputs;
+  const { versionId, ...rest } = outputs;
+  const [, version, incarnation] = /^v(\d+)#(\d+)$/.exec(versionId as string) ?? [];
+  return { ...rest, version: Number(version), incarnation: Number(incarnation), epoch: 0 };
+}

@@ -1,0 +1,2 @@
+export { createPostgresKind } from "./kind";
+export { inputPolicy, postgresOptions, type PostgresOptions, type PostgresOptionsInput } from "./options";

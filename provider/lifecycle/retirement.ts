@@ -1,0 +1,97 @@
+/** Rule 7: the one predicate of retirement, for `delete()`, `update()` and `create()` alike. */
+import { describeDuration } from "./duration";
+import { isConfirmed, unconfirmedUsers } from "./confirmation";
+import { isUnfinished, type LedgerState, type MayUse, type VersionRecord } from "./ledger";
+
+export interface RetirementPolicy {
+  /** How long a version stays valid after it stopped being active, in ms. */
+  readonly graceMs: number;
+  /** How long it stays disabled before it is destroyed, in ms; 0 destroys without disabling. */
+  readonly soakMs: number;
+  /** Whether the kind can disable; where it cannot there is no soak. */
+  readonly canDisable: boolean;
+}
+
+export type HoldCode =
+  "active" | "ended" | "rotation-unfinished" | "unconfirmed" | "may-be-used" | "residue" | "grace" | "soak" | "in-use";
+
+export type RetirementVerdict =
+  /** `disable` first, where there is a soak; `destroy` when that is over; `enable` when it must work again. */
+  | { readonly step: "disable" | "destroy" | "enable" }
+  | { readonly step: "hold"; readonly code: HoldCode; readonly message: string; readonly until?: number };
+
+const hold = (code: HoldCode, message: string, until?: number): RetirementVerdict =>
+  until === undefined ? { step: "hold", code, message } : { step: "hold", code, message, until };
+
+const mayBeUsed = (sets: { mayUse: MayUse[] }, version: number): boolean =>
+  sets.mayUse.includes(version) || sets.mayUse.includes("unknown");
+
+/**
+ * What may be done now to retire a version. Evidence of use and the labels of the stores are not part of it: they are
+ * asked for just before the deed.
+ *
+ * @param compromisedBefore versions issued up to then have no grace (rule 16); absent: none.
+ */
+export function decideRetirement(
+  ledger: LedgerState,
+  version: VersionRecord,
+  policy: RetirementPolicy,
+  now: number,
+  compromisedBefore?: number,
+): RetirementVerdict {
+  const name = `v${version.version}`;
+  if (version.state === "retiring") return { step: "destroy" };
+  if (version.version === ledger.active) return hold("active", `${name} is the active version`);
+  const disabled = version.state === "disabled";
+  if (!disabled && version.state !== "superseded" && version.state !== "rejected")
+    return hold("ended", `${name} is ${version.state}`);
+
+  const held = whoHolds(ledger, version);
+  // Somebody may need it after all, such as a rollout that has just registered: it must work for them.
+  if (held) return disabled ? { step: "enable" } : held;
+
+  const compromised = compromisedBefore !== undefined && (version.issuedAt ?? 0) <= compromisedBefore;
+  const soakMs = policy.canDisable && !compromised ? policy.soakMs : 0;
+  if (disabled) {
+    const until = (version.disabledAt ?? now) + soakMs;
+    if (now < until)
+      return hold("soak", `${name} is disabled and is watched for ${describeDuration(until - now)} more`, until);
+    return { step: "destroy" };
+  }
+  const graceEnds = (version.leftAt ?? now) + (compromised ? 0 : policy.graceMs);
+  if (now < graceEnds)
+    return hold("grace", `the grace period of ${name} goes on for ${describeDuration(graceEnds - now)} more`, graceEnds);
+  return { step: soakMs > 0 ? "disable" : "destroy" };
+}
+
+function whoHolds(ledger: LedgerState, version: VersionRecord): RetirementVerdict | undefined {
+  const name = `v${version.version}`;
+  if (ledger.active === null) return hold("unconfirmed", "no version is active");
+  if (isUnfinished(ledger.rotation))
+    return hold("rotation-unfinished", `a rotation is ${ledger.rotation.phase} (v${ledger.rotation.version})`);
+  if (version.rejected) {
+    const users = Object.values(ledger.rollouts).filter((rollout) => mayBeUsed(rollout, version.version));
+    if (users.length > 0)
+      return hold(
+        "may-be-used",
+        `${name} may still be used by ${users.map((user) => `rollout ${user.name} of ${user.stack}`).join(", ")}`,
+      );
+    if (Object.keys(ledger.rollouts).length === 0 && !isConfirmed(ledger))
+      return hold("unconfirmed", `nobody has confirmed v${ledger.active}`);
+    if (ledger.confirmation === "required" && ledger.ownerUnconfirmed)
+      return hold("unconfirmed", `no rollout of ${ledger.owner.stack} has confirmed any version yet`);
+  } else if (!isConfirmed(ledger)) {
+    const waiting = unconfirmedUsers(ledger)
+      .map((user) => user.who)
+      .join(", ");
+    return hold("unconfirmed", `v${ledger.active} is not confirmed by: ${waiting}`);
+  }
+  const residues = Object.values(ledger.residues).filter((residue) => mayBeUsed(residue, version.version));
+  if (residues.length > 0)
+    return hold(
+      "residue",
+      `${name} may still be used by what ${residues.map((r) => `rollout ${r.name} of ${r.stack}`).join(", ")} left ` +
+        `behind; when it is gone, say: rotation release ${ledger.secret}`,
+    );
+  return undefined;
+}

@@ -1,0 +1,49 @@
+/** Takes secret values out of text that comes from outside, before it is logged or reported. */
+import type { RollTarget } from "../contracts/consumer";
+
+/** Shorter values are left alone: they would blot out ordinary words. */
+const MIN_LENGTH = 6;
+
+/**
+ * @returns a function that replaces every value of the target, of 6 characters or more, by `***`, also in the usual
+ * encodings. What the issuer's public reference names (such as a role) stays readable.
+ */
+export function redactorFor(target: RollTarget): (text: string) => string {
+  const hidden = secretTexts(target);
+  return (text) => hidden.reduce((rest, value) => rest.replaceAll(value, "***"), text);
+}
+
+/** Whether the text contains one of the target's values as they are. */
+export function containsSecret(target: RollTarget, text: string): boolean {
+  return secretTexts(target).some((value) => text.includes(value));
+}
+
+function secretTexts(target: RollTarget): string[] {
+  const found = new Set<string>();
+  for (const secret of target.secrets) {
+    const open = new Set(Object.values(secret.issued));
+    for (const value of Object.values(secret.value)) {
+      if (open.has(value)) continue;
+      for (const form of formsOf(value)) if (form.length >= MIN_LENGTH) found.add(form);
+    }
+  }
+  // The longest first, so that a value that contains another one goes as a whole.
+  return [...found].sort((a, b) => b.length - a.length);
+}
+
+function formsOf(value: string): string[] {
+  const bytes = Buffer.from(value, "utf8");
+  const forms = [value, encodeUri(value), JSON.stringify(value).slice(1, -1)];
+  if (value.length >= MIN_LENGTH) forms.push(bytes.toString("base64"), bytes.toString("base64url"));
+  // Of a value with several lines, such as a key, a single line is secret too.
+  if (value.includes("\n")) forms.push(...value.split(/\r?\n/).filter((line) => !line.startsWith("-----")));
+  return forms;
+}
+
+function encodeUri(value: string): string {
+  try {
+    return encodeURIComponent(value);
+  } catch {
+    return value;
+  }
+}

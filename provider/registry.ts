@@ -1,0 +1,77 @@
+/** Every adapter by its type, loaded when it is first needed. The only file that names adapters. */
+import type { z } from "zod";
+import type { AuditSink } from "./contracts/audit";
+import type { HealthCheck } from "./contracts/check";
+import type { Consumer } from "./contracts/consumer";
+import type { AdapterContext } from "./contracts/context";
+import type { CredentialKind, InputPolicy } from "./contracts/kind";
+import type { SecretStore } from "./contracts/store";
+
+export interface Adapter<T> {
+  /** What the options may be; its messages go to the person who wrote them. */
+  readonly options: z.ZodType;
+  /** @param options as `options` parsed them. */
+  readonly create: (options: never, context: AdapterContext) => T;
+}
+
+export interface KindAdapter extends Adapter<CredentialKind> {
+  /** How each option reacts to a change. One that is not named rotates: a new version is the safe answer. */
+  readonly inputPolicy: Readonly<Record<string, InputPolicy>>;
+}
+
+type Family<A> = Readonly<Record<string, () => Promise<A>>>;
+
+export const kinds: Family<KindAdapter> = {
+  postgresRole: async () => {
+    const module = await import("./kinds/postgres/index.js");
+    return { options: module.postgresOptions, create: module.createPostgresKind, inputPolicy: module.inputPolicy };
+  },
+};
+
+export const stores: Family<Adapter<SecretStore>> = {
+  file: async () => {
+    const module = await import("./stores/file/index.js");
+    return { options: module.fileStoreOptions, create: module.createFileStore };
+  },
+  memory: async () => {
+    const module = await import("./stores/memory/index.js");
+    return { options: module.memoryStoreOptions, create: module.createMemoryStore };
+  },
+};
+
+export const auditSinks: Family<Adapter<AuditSink>> = {
+  file: async () => {
+    const module = await import("./audit/file.js");
+    return { options: module.fileAuditOptions, create: module.createFileAuditSink };
+  },
+  memory: async () => {
+    const module = await import("./audit/memory.js");
+    return { options: module.memoryAuditOptions, create: module.createMemoryAuditSink };
+  },
+};
+
+export const consumers: Family<Adapter<Consumer>> = {
+  process: async () => {
+    const module = await import("./consumers/process/index.js");
+    return { options: module.processConsumerOptions, create: module.createProcessConsumer };
+  },
+};
+
+export const checks: Family<Adapter<HealthCheck>> = {
+  http: async () => {
+    const module = await import("./checks/http.js");
+    return { options: module.httpCheckOptions, create: module.createHttpCheck };
+  },
+  tcp: async () => {
+    const module = await import("./checks/tcp.js");
+    return { options: module.tcpCheckOptions, create: module.createTcpCheck };
+  },
+  sql: async () => {
+    const module = await import("./checks/sql.js");
+    return { options: module.sqlCheckOptions, create: module.createSqlCheck };
+  },
+  adoption: async () => {
+    const module = await import("./checks/adoption.js");
+    return { options: module.adoptionCheckOptions, create: module.createAdoptionCheck };
+  },
+};

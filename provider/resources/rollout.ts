@@ -1,0 +1,32 @@
+import * as pulumi from "@pulumi/pulumi";
+import { DYNAMIC_MODULE, providerText } from "./text";
+
+/** What a check saw, as it stays in the state. */
+export interface CheckResult {
+  readonly name: string;
+  readonly healthy: boolean;
+  readonly samples: number;
+  readonly unhealthySamples: number;
+  readonly lastDetail: string;
+}
+
+export interface RolloutResourceArgs {
+  name: string;
+  stack: string;
+  [input: string]: unknown;
+}
+
+/** The confirmation of the versions of some secrets by the consumers of one stack. */
+export class RolloutResource extends pulumi.CustomResource {
+  declare readonly confirmed: pulumi.Output<Record<string, number>>;
+  declare readonly health: pulumi.Output<CheckResult[]>;
+
+  constructor(name: string, args: RolloutResourceArgs, opts?: pulumi.CustomResourceOptions) {
+    super(
+      `${DYNAMIC_MODULE}:Rollout`,
+      name,
+      { ...args, __provider: providerText("rollout"), confirmed: undefined, health: undefined },
+      opts,
+    );
+  }
+}

@@ -1,0 +1,416 @@
+/**
+ * A rollout: registers, rolls its consumers in waves, watches their health, and writes its confirmation into the
+ * ledger; or, when something is wrong, returns everything to the superseded version in the same run.
+ */
+import type { HealthCheck } from "../contracts/check";
+import type { Consumer, RollTarget } from "../contracts/consumer";
+import { addMayUse, isConfirmed, isConfirmedOn } from "../lifecycle/confirmation";
+import { RotationError, StateError, UnreachableError } from "../lifecycle/errors";
+import { getVersion, isUnfinished, refOf, returnTarget, type LedgerState, type RotationRecord } from "../lifecycle/ledger";
+import { probeCanaries, watchHealth, type HealthReport } from "./health";
+import { holdAgainstStore } from "./inspect";
+import { enable } from "./retire";
+import { finishReturn, startReturn } from "./return";
+import { Session, type Parts } from "./session";
+import { verifyStored } from "./verify";
+
+export interface DeclaredRollout {
+  /** Its key in the ledgers. */
+  readonly key: string;
+  readonly name: string;
+  readonly stack: string;
+  readonly secrets: readonly UsedSecret[];
+  readonly consumers: readonly Consumer[];
+  readonly checks: readonly HealthCheck[];
+  /** Whether resources of the program follow the secret, so that the engine moves them, not this rollout. */
+  readonly hasDependents: boolean;
+  /** What a confirmation rests on beside health (rule 6). */
+  readonly evidence: "adoption" | "issuer" | "engine";
+}
+
+/** A secret as a rollout knows it. */
+export interface UsedSecret {
+  readonly parts: Parts;
+  /** The reference in the Pulumi state; its epoch shows a ledger that is older (rule 24). */
+  readonly ref: string;
+}
+
+export interface RolloutReport {
+  /** The confirmed version of each secret, by name. */
+  readonly confirmed: Readonly<Record<string, number>>;
+  readonly health: readonly HealthReport[];
+}
+
+/** Rule 2: whether a rollout has work, from a fresh ledger. */
+export function needsRollout(ledger: LedgerState | null, key: string): boolean {
+  const rollout = ledger?.rollouts[key];
+  return !ledger || ledger.active === null || !rollout || !isConfirmedOn(rollout, ledger.active);
+}
+
+export async function rollOut(rollout: DeclaredRollout): Promise<RolloutReport> {
+  return withSessions(rollout.secrets, async (sessions) => {
+    for (const session of sessions) await register(session, rollout);
+    const target = await currentTarget(sessions);
+    const before = sessions.map((session) => session.ledger.rollouts[rollout.key]?.mayUse ?? []);
+    const touched: Consumer[] = [];
+    try {
+      await askCanaries(sessions, rollout, target);
+      for (const session of sessions) await commitMayUse(session, rollout);
+      const health = await rollWaves(sessions, rollout, target, touched);
+      await askIssuer(sessions, rollout);
+      for (const session of sessions) await confirm(session, rollout);
+      return { confirmed: versionsOf(sessions), health };
+    } catch (error) {
+      // Rule 15: what cannot be reached is not unhealthy. Nothing is rolled back.
+      if (!(error instanceof Unhealthy)) throw error;
+      throw await backOut(sessions, rollout, error, touched, before);
+    }
+  });
+}
+
+/** A consumer or a check said that the new version is not well. */
+class Unhealthy extends RotationError {
+  constructor(
+    message: string,
+    /** Rule 6: the consumers are well, but use another version than the engine applied. */
+    readonly contradiction = false,
+  ) {
+    super(message);
+  }
+}
+
+/** Leases are taken in one order, so that two rollouts that share secrets cannot block each other. */
+async function withSessions<T>(secrets: readonly UsedSecret[], work: (sessions: Session[]) => Promise<T>): Promise<T> {
+  const ordered = [...secrets].sort((a, b) => (a.parts.store.location < b.parts.store.location ? -1 : 1));
+  const open = (index: number, sessions: Session[]): Promise<T> => {
+    const next = ordered[index];
+    if (!next) return work(sessions);
+    return Session.run(next.parts, (session) => {
+      if (session.hasLedger) assertAsNewAs(session.ledger, next.ref);
+      return open(index + 1, [...sessions, session]);
+    });
+  };
+  return open(0, []);
+}
+
+/** Rule 24: a ledger older than the state stops everything. */
+function assertAsNewAs(ledger: LedgerState, ref: string): void {
+  const epoch = Number(/@(\d+)$/.exec(ref)?.[1] ?? 0);
+  if (epoch <= ledger.counters.epoch) return;
+  throw new StateError(
+    `${ledger.secret}: the ledger is older than the Pulumi state: it counts ${ledger.counters.epoch} promotions, the ` +
+      `state names ${ref}. The store was probably restored from a backup. Nothing was changed. When the store is as it ` +
+      `should be, say in the stack ${ledger.owner.stack}: rotation adopt ${ledger.secret}`,
+  );
+}
+
+async function register(session: Session, rollout: DeclaredRollout): Promise<void> {
+  const { ledger } = session;
+  if (ledger.status !== "live")
+    throw new StateError(
+      `${session.secret}: it is ${ledger.status}; rollout ${rollout.name} cannot use it. Nothing was changed. ` +
+        `Run the stack ${ledger.owner.stack} first.`,
+    );
+  if (ledger.active === null || isUnfinished(ledger.rotation))
+    throw new StateError(
+      `${session.secret}: its rotation stopped ${ledger.rotation?.phase ?? "before the first version"}; rollout ` +
+        `${rollout.name} has to wait. Nothing was changed. Run the stack ${ledger.owner.stack} first.`,
+    );
+  await holdAgainstStore(session);
+  const known = ledger.rollouts[rollout.key];
+  const pinned = isPinned(rollout);
+  if (known) {
+    if (known.pinned !== pinned)
+      await session.commit((next) => {
+        const record = next.rollouts[rollout.key];
+        if (record) record.pinned = pinned;
+      });
+    return;
+  }
+  await session.commit(
+    (next) => {
+      const residue = next.residues[rollout.key];
+      next.rollouts[rollout.key] = {
+        stack: rollout.stack,
+        name: rollout.name,
+        mayUse: [...new Set(["unknown" as const, ...(residue?.mayUse ?? [])])],
+        pinned,
+        registeredAt: session.now,
+        confirmedAt: null,
+        evidence: null,
+      };
+      // Rule 4: what it left behind is its own again.
+      Reflect.deleteProperty(next.residues, rollout.key);
+    },
+    { step: "rollout-registered", version: ledger.active, reason: `${rollout.name} of ${rollout.stack}` },
+  );
+  for (const version of session.ledger.versions.filter((record) => record.state === "disabled"))
+    await enable(session, version, `rollout ${rollout.name} registered and may use it`);
+}
+
+/** Rule 1: consumers that read "current" by themselves, or follow the engine, use a version before they are rolled. */
+function isPinned(rollout: DeclaredRollout): boolean {
+  return !rollout.hasDependents && rollout.consumers.length > 0 && rollout.consumers.every((consumer) => consumer.pinned);
+}
+
+async function currentTarget(sessions: readonly Session[]): Promise<RollTarget> {
+  const secrets = await Promise.all(
+    sessions.map(async (session) => {
+      const active = getVersion(session.ledger, session.ledger.active ?? 0);
+      const verification = await verifyStored(session, active);
+      if (!verification.works)
+        throw new StateError(
+          `${session.secret}: v${active.version} should be rolled out, but it does not work: ${verification.detail}. ` +
+            `No consumer was touched. Run the stack ${session.ledger.owner.stack} to rotate it.`,
+        );
+      return session.store.read(refOf(active));
+    }),
+  );
+  return { secrets };
+}
+
+function versionsOf(sessions: readonly Session[]): Record<string, number> {
+  return Object.fromEntries(sessions.map((session) => [session.secret, session.ledger.active ?? 0]));
+}
+
+function describe(target: RollTarget): string {
+  return target.secrets.map((secret) => `${secret.secret} v${secret.ref.version}`).join(", ");
+}
+
+async function commitMayUse(session: Session, rollout: DeclaredRollout): Promise<void> {
+  const { active } = session.ledger;
+  const record = session.ledger.rollouts[rollout.key];
+  if (active === null || record?.mayUse.includes(active)) return;
+  await session.commit(
+    (next) => {
+      const mine = next.rollouts[rollout.key];
+      if (mine) addMayUse(mine, active);
+    },
+    { step: "rolling", version: active, reason: `rollout ${rollout.name} of ${rollout.stack}` },
+  );
+}
+
+async function askCanaries(sessions: readonly Session[], rollout: DeclaredRollout, target: RollTarget): Promise<void> {
+  const context = contextOf(sessions);
+  const reports = await probeCanaries({ checks: rollout.checks, target, clock: context.clock, signal: context.signal, log: context.log });
+  await report(sessions, "canary-checked", reports);
+  const failed = reports.filter((health) => !health.healthy);
+  if (failed.length > 0) throw new Unhealthy(`before any consumer was touched: ${failed.map(sayHealth).join("; ")}`);
+}
+
+async function rollWaves(
+  sessions: readonly Session[],
+  rollout: DeclaredRollout,
+  target: RollTarget,
+  touched: Consumer[],
+): Promise<readonly HealthReport[]> {
+  const waves = [...new Set(rollout.consumers.map((consumer) => consumer.wave))].sort((a, b) => a - b);
+  let health: readonly HealthReport[] = [];
+  // Without consumers of its own a rollout still watches what the engine has moved.
+  for (const wave of waves.length > 0 ? waves : [null]) {
+    const consumers = rollout.consumers.filter((consumer) => consumer.wave === wave);
+    touched.push(...consumers);
+    await Promise.all(consumers.map((consumer) => rollOne(sessions, rollout, consumer, target)));
+    health = await watch(sessions, rollout, target);
+  }
+  return health;
+}
+
+async function rollOne(sessions: readonly Session[], rollout: DeclaredRollout, consumer: Consumer, target: RollTarget): Promise<void> {
+  const started = contextOf(sessions).clock.now();
+  try {
+    await consumer.roll(target);
+  } catch (error) {
+    if (error instanceof UnreachableError) throw error;
+    throw new Unhealthy(`consumer ${consumer.name}: ${(error as Error).message}`);
+  }
+  const adoption = await consumer.confirm(target);
+  if (!adoption.adopted && (consumer.hasEvidence || rollout.evidence === "adoption"))
+    throw new Unhealthy(`consumer ${consumer.name} does not use ${describe(target)}: ${adoption.detail}`);
+  const seconds = ((contextOf(sessions).clock.now() - started) / 1000).toFixed(1);
+  contextOf(sessions).log.info(`${consumer.name}: rolled to ${describe(target)} in ${seconds} s (${adoption.detail})`);
+  for (const session of sessions)
+    await session.commit(() => undefined, {
+      step: "rolled",
+      version: session.ledger.active,
+      reason: `consumer ${consumer.name}`,
+      detail: { evidence: adoption.detail },
+    });
+}
+
+async function watch(sessions: readonly Session[], rollout: DeclaredRollout, target: RollTarget): Promise<readonly HealthReport[]> {
+  const { clock, signal, log } = contextOf(sessions);
+  const reports = await watchHealth({ checks: rollout.checks, target, clock, signal, log });
+  await report(sessions, "health-checked", reports);
+  const failed = reports.filter((health) => !health.healthy && health.failedAt !== undefined);
+  if (failed.length > 0)
+    throw new Unhealthy(
+      failed.map(sayHealth).join("; "),
+      rollout.hasDependents && failed.every((health) => health.contradicts),
+    );
+  return reports;
+}
+
+async function report(sessions: readonly Session[], step: string, reports: readonly HealthReport[]): Promise<void> {
+  if (reports.length === 0) return;
+  const detail = Object.fromEntries(reports.map((health) => [health.name, `${health.healthy ? "healthy" : "unhealthy"}: ${health.lastDetail}`]));
+  const result = reports.every((health) => health.healthy) ? "ok" : "failed";
+  for (const session of sessions)
+    await session.commit(() => undefined, { step, version: session.ledger.active, result, reason: `${reports.length} checks`, detail });
+}
+
+function sayHealth(health: HealthReport): string {
+  return `check ${health.name}: ${health.lastDetail}`;
+}
+
+/** Rule 6, where the evidence is the issuer's: the active version is in use, and no other is. */
+async function askIssuer(sessions: readonly Session[], rollout: DeclaredRollout): Promise<void> {
+  if (rollout.evidence !== "issuer") return;
+  for (const session of sessions) {
+    for (const version of session.ledger.versions) {
+      if (version.endedAt !== null || !version.issued) continue;
+      const usage = await session.kind.usage(version.issued);
+      const isActive = version.version === session.ledger.active;
+      if (isActive && usage.verdict !== "used")
+        throw new Unhealthy(`the issuer sees no use of ${session.secret} v${version.version}`, rollout.hasDependents);
+      if (!isActive && usage.verdict === "used")
+        throw new Unhealthy(
+          `the issuer sees ${session.secret} v${version.version} in use by ${usage.uses.map((use) => use.by).join("; ")}`,
+          rollout.hasDependents,
+        );
+    }
+  }
+}
+
+async function confirm(session: Session, rollout: DeclaredRollout): Promise<void> {
+  const active = getVersion(session.ledger, session.ledger.active ?? 0);
+  if (session.ledger.rollouts[rollout.key] === undefined) throw new StateError(`${session.secret}: the rollout was removed meanwhile.`);
+  await session.commit(
+    (next) => confirmIn(next, rollout, active.version, session.now),
+    { step: "confirmed", version: active.version, reason: `rollout ${rollout.name} of ${rollout.stack}, evidence: ${rollout.evidence}` },
+  );
+}
+
+function confirmIn(ledger: LedgerState, rollout: DeclaredRollout, version: number, now: number): void {
+  const record = ledger.rollouts[rollout.key];
+  if (!record) return;
+  record.mayUse = [version];
+  record.confirmedAt = now;
+  record.evidence = rollout.evidence;
+  if (rollout.stack === ledger.owner.stack) ledger.ownerUnconfirmed = false;
+  if (!isConfirmed(ledger)) return;
+  const { issuedAt } = getVersion(ledger, version);
+  ledger.confirmedIssueAt = Math.max(ledger.confirmedIssueAt ?? 0, issuedAt ?? 0);
+  if (ledger.rotation?.phase !== "confirming") return;
+  // A confirmed return is the end of a failed rotation, not a success: the next attempt still waits.
+  if (ledger.rotation.version === version) ledger.failures = null;
+  ledger.rotation = { ...(ledger.rotation as RotationRecord), phase: "done" };
+}
+
+/** Leaves the new version where that is possible, and puts the consumers back. */
+async function backOut(
+  sessions: readonly Session[],
+  rollout: DeclaredRollout,
+  failure: Unhealthy,
+  touched: readonly Consumer[],
+  before: readonly (readonly (number | "unknown")[])[],
+): Promise<Error> {
+  const why = `rollout ${rollout.name}: ${failure.message}`;
+  if (failure.contradiction) return raiseEpoch(sessions, why);
+  const returned: Session[] = [];
+  for (const session of sessions) {
+    if (isConfirmed(session.ledger) || !returnTarget(session.ledger)) continue;
+    await startReturn(session, why);
+    await finishReturn(session, { inCreate: false });
+    returned.push(session);
+  }
+  if (returned.length === 0)
+    return new RotationError(
+      `${why}. There is nothing to return to: ${describe(await currentTarget(sessions))} stays active and unconfirmed, ` +
+        `and nothing is retired. Mend what the check complains of and run again.`,
+    );
+  const states = await revertConsumers(sessions, rollout, touched, before);
+  const now = sessions.map((session) => `${session.secret} v${session.ledger.active}`).join(", ");
+  return new RotationError(
+    `${why}. Rolled back in this run to ${now}. ${states.join("; ")}. The rejected version is retired by a later run; ` +
+      `the next run hands ${now} out again and retries after a while. Mend the cause first.`,
+  );
+}
+
+/** Rule 6: the reference changes, so that the engine applies it to the dependents again. */
+async function raiseEpoch(sessions: readonly Session[], why: string): Promise<Error> {
+  for (const session of sessions)
+    await session.commit(
+      (next) => {
+        next.counters.epoch++;
+      },
+      { step: "evidence-contradicts", version: session.ledger.active, result: "failed", reason: why },
+    );
+  return new RotationError(
+    `${why}. The resources of the program were applied, but what runs uses another version. Nothing was rolled back or ` +
+      `retired; the next run hands the reference out again.`,
+  );
+}
+
+async function revertConsumers(
+  sessions: readonly Session[],
+  rollout: DeclaredRollout,
+  touched: readonly Consumer[],
+  before: readonly (readonly (number | "unknown")[])[],
+): Promise<string[]> {
+  const target = await currentTarget(sessions);
+  for (const session of sessions) await commitMayUse(session, rollout);
+  const states: string[] = [];
+  let allBack = true;
+  for (const consumer of [...touched].sort((a, b) => b.wave - a.wave)) {
+    try {
+      await consumer.roll(target);
+      const adoption = await consumer.confirm(target);
+      allBack &&= adoption.adopted;
+      states.push(`${consumer.name}: back on ${describe(target)} (${adoption.detail})`);
+    } catch (error) {
+      allBack = false;
+      states.push(`${consumer.name}: NOT back, ${(error as Error).message}`);
+    }
+  }
+  if (touched.length === 0) states.push("no consumer was touched");
+  for (const [index, session] of sessions.entries()) {
+    // Only what is seen counts: with dependents of the program nobody has looked at what those use now.
+    const known = !rollout.hasDependents && isPinned(rollout) && (touched.length === rollout.consumers.length || isSettled(before[index], session));
+    if (!allBack || !known) continue;
+    await session.commit(
+      (next) => confirmIn(next, rollout, next.active ?? 0, session.now),
+      { step: "confirmed", version: session.ledger.active, reason: `rollout ${rollout.name} of ${rollout.stack} is back` },
+    );
+  }
+  return states;
+}
+
+function isSettled(before: readonly (number | "unknown")[] | undefined, session: Session): boolean {
+  return before?.length === 1 && before[0] === session.ledger.active;
+}
+
+function contextOf(sessions: readonly Session[]) {
+  const first = sessions[0];
+  if (!first) throw new StateError("A rollout needs at least one secret.");
+  return first.context;
+}
+
+/** The rollout is gone; what its consumers may be using stays on record (rule 4). */
+export async function leave(secrets: readonly UsedSecret[], key: string): Promise<void> {
+  await withSessions(secrets, async (sessions) => {
+    for (const session of sessions) {
+      if (!session.hasLedger) continue;
+      const record = session.ledger.rollouts[key];
+      if (!record) continue;
+      const gone = session.ledger.status !== "live";
+      await session.commit(
+        (next) => {
+          Reflect.deleteProperty(next.rollouts, key);
+          if (!gone) next.residues[key] = { stack: record.stack, name: record.name, mayUse: record.mayUse, pinned: record.pinned, leftAt: session.now };
+        },
+        { step: "rollout-left", version: session.ledger.active, reason: `${record.name} of ${record.stack} may still use ${record.mayUse.map((use) => (use === "unknown" ? "anything" : `v${use}`)).join(", ")}` },
+      );
+    }
+  });
+}

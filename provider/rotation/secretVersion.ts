@@ -1,0 +1,316 @@
+/**
+ * What the engine's calls on a `SecretVersion` do: `create()`, `update()` and `delete()`. Each decides afresh, from the
+ * ledger as it is now, whatever `diff()` saw before.
+ */
+import type { IssuedRef, SecretValue } from "../contracts/context";
+import type { SecretStore } from "../contracts/store";
+import { isConfirmed, ownerHasYetToConfirm } from "../lifecycle/confirmation";
+import { decide, type Decision, type Entry, type Situation } from "../lifecycle/decide";
+import { RotationError, StateError } from "../lifecycle/errors";
+import {
+  findVersion,
+  getVersion,
+  isUnfinished,
+  LEDGER_SCHEMA,
+  type Confirmation,
+  type LedgerState,
+  type RotationRecord,
+} from "../lifecycle/ledger";
+import { decideDue, type DueInputs } from "../triggers/due";
+import { abandon, isAbandonable } from "./abandon";
+import { randomKey } from "./fingerprint";
+import { holdAgainstIssuer } from "./inspect";
+import { repairLabels, retireWhatMay, tryToRetire, type RetirementOptions, type RetirementOutcome } from "./retire";
+import { finishReturn, startReturn } from "./return";
+import { advance, propose, proposeIn } from "./rotate";
+import { Session, type Parts } from "./session";
+import { sweepFormerStore, type AdapterOptions } from "./migrate";
+import { tearDown } from "./teardown";
+import { verifyStored } from "./verify";
+
+/** A secret as declared, ready to act on. */
+export interface DeclaredSecret {
+  readonly parts: Parts;
+  readonly identity: string;
+  readonly owner: { readonly id: string; readonly stack: string };
+  readonly confirmation: Confirmation;
+  readonly due: DueInputs;
+  readonly retirement: Omit<RetirementOptions, "compromisedBefore">;
+  readonly unconfirmed: Situation["unconfirmed"];
+  /** Finds the credential to adopt, without touching it; absent: nothing is adopted. */
+  readonly adopt?: () => Promise<{ ref: IssuedRef; value: SecretValue }>;
+}
+
+/** What an entry in the Pulumi state tells of a version. */
+export interface VersionFacts {
+  readonly version: number;
+  readonly incarnation: number;
+  readonly epoch: number;
+  readonly fingerprint: string;
+  readonly issued: IssuedRef;
+}
+
+export function situationOf(secret: DeclaredSecret, ledger: LedgerState | null, entry: Entry | null, forced: boolean, now: number): Situation & { waiting?: string; nextAt: number | null } {
+  const verdict = ledger === null ? { due: null, nextAt: null } : decideDue(secret.due, ledger, now);
+  return {
+    ledger,
+    entry,
+    forced,
+    due: verdict.due,
+    nextAt: verdict.nextAt,
+    ...("compromisedBefore" in verdict && verdict.compromisedBefore !== undefined ? { compromisedBefore: verdict.compromisedBefore } : {}),
+    ...("waiting" in verdict && verdict.waiting !== undefined ? { waiting: verdict.waiting } : {}),
+    policy: secret.retirement,
+    unconfirmed: secret.unconfirmed,
+    now,
+  };
+}
+
+/** Rule 13: without a `diff()` before it, a confirmed version is being replaced by force. */
+export function isForced(ledger: LedgerState | null, entry: Entry | null): boolean {
+  return entry === null && ledger !== null && ledger.status === "live" && !isUnfinished(ledger.rotation) && isConfirmed(ledger);
+}
+
+/**
+ * @param entry what the engine's entry names, where a `diff()` told this process; else `null`.
+ */
+export async function createVersion(secret: DeclaredSecret, entry: Entry | null): Promise<VersionFacts> {
+  return Session.run(secret.parts, async (session) => {
+    if (session.hasLedger && session.ledger.status === "tearing-down") await tearDown(session);
+    if (!session.hasLedger || session.ledger.status === "torn-down") return firstVersion(secret, session);
+    await beforeActing(secret, session);
+    await settle(secret, session, entry);
+    return factsOf(session);
+  });
+}
+
+async function firstVersion(secret: DeclaredSecret, session: Session): Promise<VersionFacts> {
+  const initial = firstLedger(secret, session.hasLedger ? session.ledger : null);
+  const adopted = secret.adopt !== undefined;
+  proposeIn(
+    initial,
+    adopted
+      ? { reason: { code: "adoption", message: "a credential that exists" }, inputsDigest: null, adopted }
+      : { reason: { code: "first", message: "first version" }, inputsDigest: secret.due.inputsDigest },
+    session.now,
+  );
+  await session.createLedger(initial, [
+    { step: "proposed", version: initial.counters.version, reason: adopted ? "adoption of a credential that exists" : "first version" },
+  ]);
+  await advance(session, secret.adopt);
+  if (adopted) await settle(secret, session, null);
+  return factsOf(session);
+}
+
+function firstLedger(secret: DeclaredSecret, tombstone: LedgerState | null): LedgerState {
+  return {
+    schema: LEDGER_SCHEMA,
+    secret: secret.parts.secret,
+    identity: secret.identity,
+    owner: secret.owner,
+    status: "live",
+    movedTo: null,
+    movedFrom: null,
+    counters: tombstone?.counters ?? { version: 0, incarnation: 0, epoch: 0 },
+    audit: { seq: 0, hash: "0".repeat(64) },
+    fingerprintKey: randomKey(),
+    active: null,
+    versions: [],
+    rotation: null,
+    confirmation: secret.confirmation,
+    ownerUnconfirmed: secret.confirmation === "required",
+    rollouts: {},
+    residues: {},
+    confirmedIssueAt: null,
+    failures: null,
+    inspectDue: false,
+    lease: null,
+    outbox: [],
+  };
+}
+
+/** What every run looks at before its first side effect. */
+async function beforeActing(secret: DeclaredSecret, session: Session): Promise<void> {
+  await holdAgainstIssuer(session);
+  if (!isUnfinished(session.ledger.rotation)) await repairLabels(session);
+  if (session.ledger.confirmation !== secret.confirmation)
+    await session.commit(
+      (ledger) => {
+        ledger.confirmation = secret.confirmation;
+        if (secret.confirmation !== "required") ledger.ownerUnconfirmed = false;
+      },
+      { step: "confirmation-changed", version: null, reason: `confirmation: ${secret.confirmation}` },
+    );
+}
+
+/** Does what has to be done until there is a version to hand out under a fresh incarnation. */
+async function settle(secret: DeclaredSecret, session: Session, entry: Entry | null): Promise<void> {
+  await abandonWhatIsOutdated(secret, session);
+  const situation = situationOf(secret, session.ledger, entry, isForced(session.ledger, entry), session.now);
+  const decision = decide(situation);
+  switch (decision.action) {
+    case "resume":
+      return resume(secret, session);
+    case "return":
+      await startReturn(session, decision.text);
+      return finishReturn(session, { inCreate: true });
+    case "rotate":
+      return rotate(secret, session, decision, situation);
+    case "first": // The first rotation was abandoned; the ledger goes on.
+      await propose(session, { reason: { code: "first", message: "first version" }, inputsDigest: secret.due.inputsDigest });
+      return advance(session);
+    case "hand-out":
+      return handOut(session, decision.text);
+    case "update":
+    case "same":
+      return handOut(session, asItIs(session, decision.waiting));
+    case "finish-teardown":
+      throw new StateError(`${session.secret}: its teardown is not finished.`);
+  }
+}
+
+/** Before `promoting` a rotation may be dropped: for a compromise (rule 16), or because it was made from other inputs. */
+async function abandonWhatIsOutdated(secret: DeclaredSecret, session: Session): Promise<void> {
+  const rotation = session.ledger.rotation;
+  if (!rotation || !isAbandonable(rotation)) return;
+  const version = getVersion(session.ledger, rotation.version);
+  const { compromisedBefore } = decideDue(secret.due, session.ledger, session.now);
+  if (rotation.phase === "abandoning") await abandon(session, "resumed");
+  else if (compromisedBefore !== undefined && version.issuedAt !== null && version.issuedAt <= compromisedBefore)
+    await abandon(session, "it was issued before a suspected compromise");
+  else if (version.inputsDigest !== null && version.inputsDigest !== secret.due.inputsDigest)
+    await abandon(session, "the inputs that it is issued from have changed");
+}
+
+async function resume(secret: DeclaredSecret, session: Session): Promise<void> {
+  const rotation = session.ledger.rotation as RotationRecord;
+  await session.commit(() => undefined, { step: "resumed", version: rotation.version, reason: `the rotation had stopped ${rotation.phase}` });
+  if (rotation.phase === "returning") return finishReturn(session, { inCreate: true });
+  await advance(session, secret.adopt);
+  // An adopted credential is only the predecessor of the first version of ours.
+  if (getVersion(session.ledger, session.ledger.active ?? 0).adopted) await settle(secret, session, null);
+}
+
+async function rotate(
+  secret: DeclaredSecret,
+  session: Session,
+  decision: Extract<Decision, { action: "rotate" }>,
+  situation: Situation,
+): Promise<void> {
+  const held = (await retireWhatMay(session, retirementOf(secret, situation))).filter((outcome) => outcome.outcome !== "retired");
+  // Rule 12: two are live, so this one is handed out as it is; failing would keep the run from ever retiring one.
+  if (held.length > 0) return handOut(session, asItIs(session, held.map((outcome) => outcome.message).join("; ")));
+  await propose(session, { reason: decision.reason, inputsDigest: secret.due.inputsDigest });
+  await advance(session);
+}
+
+function retirementOf(secret: DeclaredSecret, situation: Situation): RetirementOptions {
+  return {
+    ...secret.retirement,
+    ...(situation.compromisedBefore === undefined ? {} : { compromisedBefore: situation.compromisedBefore }),
+  };
+}
+
+/** The active version, under a fresh incarnation (rule 18), once it is shown to work (rule 17). */
+async function handOut(session: Session, why: string): Promise<void> {
+  const active = getVersion(session.ledger, session.ledger.active ?? 0);
+  const verification = await verifyStored(session, active);
+  if (!verification.works)
+    throw new RotationError(
+      `${session.secret}: v${active.version} should be handed out, but it does not work: ${verification.detail}. Nothing ` +
+        `was changed. If it was changed or removed outside, rotate on demand once it works again, or say: ` +
+        `rotation adopt ${session.secret}`,
+    );
+  session.context.log.info(`${session.secret}: ${why}`);
+  await session.commit(
+    (ledger) => {
+      ledger.counters.incarnation++;
+    },
+    { step: "handed-out", version: active.version, reason: why },
+  );
+}
+
+function asItIs(session: Session, waiting: string | undefined): string {
+  return `v${session.ledger.active} stays as it is${waiting ? `; ${waiting}` : ""}`;
+}
+
+function factsOf(session: Session): VersionFacts {
+  const { ledger } = session;
+  const active = getVersion(ledger, ledger.active ?? 0);
+  return {
+    version: active.version,
+    incarnation: ledger.counters.incarnation,
+    epoch: ledger.counters.epoch,
+    fingerprint: active.fingerprint ?? "",
+    issued: active.issued ?? {},
+  };
+}
+
+/** `update()`: what can be done without a new entry. */
+export async function updateVersion(
+  secret: DeclaredSecret,
+  entry: Entry,
+  openStore: (options: AdapterOptions) => Promise<SecretStore>,
+): Promise<{ facts: VersionFacts; outcomes: RetirementOutcome[] }> {
+  return Session.run(secret.parts, async (session) => {
+    await beforeActing(secret, session);
+    await sweepFormerStore(session, secret.retirement.graceMs, openStore);
+    const situation = situationOf(secret, session.ledger, entry, false, session.now);
+    const outcomes = await retireWhatMay(session, retirementOf(secret, situation));
+    await countUnconfirmedRun(session);
+    return { facts: { ...factsOf(session), incarnation: entry.incarnation }, outcomes };
+  });
+}
+
+/** Rule 15: this run finds the version still unconfirmed. */
+async function countUnconfirmedRun(session: Session): Promise<void> {
+  if (session.ledger.rotation?.phase !== "confirming" || !ownerHasYetToConfirm(session.ledger)) return;
+  await session.commit(
+    (ledger) => {
+      (ledger.rotation as RotationRecord).attempts++;
+    },
+    { step: "unconfirmed", version: session.ledger.active, result: "put-off", reason: "another run finds it unconfirmed" },
+  );
+}
+
+export type DeleteOutcome = RetirementOutcome | { readonly outcome: "torn-down" | "nothing"; readonly message: string };
+
+/**
+ * @param stillDeclared whether this process saw the program declare the secret (rule 19).
+ */
+export async function deleteVersion(secret: DeclaredSecret, entry: Entry, stillDeclared: boolean): Promise<DeleteOutcome> {
+  return Session.run(secret.parts, async (session) => {
+    if (!session.hasLedger || session.ledger.status === "torn-down") return nothing("there is no ledger any more");
+    const { ledger } = session;
+    if (ledger.identity !== secret.identity || ledger.owner.id !== secret.owner.id)
+      return nothing(`the ledger is another secret's, or another stack's (${ledger.owner.stack})`);
+    if (ledger.status === "moved") return nothing(`it lives in ${ledger.movedTo ?? "another store"} now`);
+    assertNotOlder(ledger, entry);
+    if (!stillDeclared || ledger.status === "tearing-down") {
+      await holdAgainstIssuer(session);
+      await tearDown(session);
+      return { outcome: "torn-down", message: "every version is revoked and deleted" };
+    }
+    const version = findVersion(ledger, entry.version);
+    // Rule 9: an entry of the version that is active (again) is only a stale incarnation.
+    if (!version || version.version === ledger.active || version.endedAt !== null) return nothing("its version needs no retirement");
+    await beforeActing(secret, session);
+    const situation = situationOf(secret, session.ledger, entry, false, session.now);
+    return tryToRetire(session, entry.version, retirementOf(secret, situation));
+  });
+}
+
+function nothing(message: string): DeleteOutcome {
+  return { outcome: "nothing", message };
+}
+
+/** Rule 24: a ledger older than the state stops everything. */
+export function assertNotOlder(ledger: LedgerState, entry: Entry): void {
+  if (entry.version <= ledger.counters.version && entry.incarnation <= ledger.counters.incarnation) return;
+  throw new StateError(
+    `${ledger.secret}: the ledger is older than the Pulumi state: it counts ${ledger.counters.version} versions and ` +
+      `${ledger.counters.incarnation} incarnations, the state names v${entry.version}#${entry.incarnation}. The store was ` +
+      `probably restored from a backup. Nothing was changed. When the store is as it should be, say: ` +
+      `rotation adopt ${ledger.secret}`,
+  );
+}

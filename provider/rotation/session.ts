@@ -1,0 +1,278 @@
+/**
+ * A session on one secret: the right to cause side effects (the lease of rule 21), the ledger as this run last saw or
+ * wrote it, and the events of the audit trail that go with each change.
+ *
+ * An event travels in the ledger's outbox, in the same compare-and-swap as the change it tells of, and is then written
+ * to the sink. So a run killed in between loses no event, and the trail is in the order of the changes.
+ */
+import { hostname } from "node:os";
+import { appendEvent } from "../audit/chain";
+import type { AuditEvent, AuditSink } from "../contracts/audit";
+import type { AdapterContext } from "../contracts/context";
+import type { CredentialKind } from "../contracts/kind";
+import type { LedgerSnapshot, Revision, SecretStore, VersionRef } from "../contracts/store";
+import { ConflictError, StateError } from "../lifecycle/errors";
+import { decodeLedger, forgetOldVersions, type Lease, type LedgerState } from "../lifecycle/ledger";
+import { throughSeam, type Fence } from "./effects";
+import { isKnownDead, whoAmI } from "./process";
+
+/** A lease not renewed for this long is over, in ms (rule 21). */
+export const LEASE_MS = 60_000;
+const RENEW_MS = 20_000;
+
+/** Everything a session works with, as configured for one secret. */
+export interface Parts {
+  readonly secret: string;
+  readonly store: SecretStore;
+  readonly replicas: readonly SecretStore[];
+  readonly kind: CredentialKind;
+  readonly audit: AuditSink;
+  readonly context: AdapterContext;
+  readonly actor: AuditEvent["actor"];
+  /** Throws when the engine that started this process is gone. */
+  readonly parentLives: Fence;
+}
+
+export interface EventFields {
+  readonly step: string;
+  readonly version: number | null;
+  readonly result?: AuditEvent["result"];
+  readonly reason: string;
+  readonly detail?: AuditEvent["detail"];
+}
+
+/** Calls of one process on one secret follow each other: the lease is the process's, not the call's. */
+const queues = new Map<string, Promise<unknown>>();
+
+export class Session {
+  readonly store: SecretStore;
+  readonly replicas: readonly SecretStore[];
+  readonly kind: CredentialKind;
+  readonly context: AdapterContext;
+  private readonly audit: AuditSink;
+  private state: LedgerState | null;
+  private revision: Revision;
+  private label: VersionRef | null;
+  private flushed = 0;
+  private lost: Error | undefined;
+  private writing: Promise<unknown> = Promise.resolve();
+  private renewal: NodeJS.Timeout | undefined;
+
+  private constructor(
+    private readonly parts: Parts,
+    snapshot: LedgerSnapshot,
+  ) {
+    const fence: Fence = async () => {
+      this.assertLease();
+      parts.context.signal.throwIfAborted();
+      await parts.parentLives();
+    };
+    this.store = throughSeam(parts.store, "store", ["putVersion", "promote", "clearCurrent", "retire", "commit"], fence);
+    this.replicas = parts.replicas.map((replica) =>
+      throughSeam(replica, "replica", ["putVersion", "promote", "clearCurrent", "retire"], fence),
+    );
+    this.kind = throughSeam(parts.kind, "issuer", ["issue", "disable", "enable", "revoke"], fence);
+    this.audit = throughSeam(parts.audit, "audit", ["record"], fence);
+    this.context = parts.context;
+    this.state = decodeLedger(snapshot.body, parts.store.location);
+    this.revision = snapshot.revision;
+    this.label = snapshot.current;
+  }
+
+  /**
+   * Runs `work` while holding the secret's lease. Where there is no ledger yet, the lease comes with the first one.
+   * @throws StateError when another run that may be alive holds it; nothing was done.
+   */
+  static async run<T>(parts: Parts, work: (session: Session) => Promise<T>): Promise<T> {
+    const key = parts.store.location;
+    const before = queues.get(key) ?? Promise.resolve();
+    const mine = before.then(
+      () => Session.hold(parts, work),
+      () => Session.hold(parts, work),
+    );
+    queues.set(
+      key,
+      mine.catch(() => undefined),
+    );
+    return mine;
+  }
+
+  private static async hold<T>(parts: Parts, work: (session: Session) => Promise<T>): Promise<T> {
+    const session = new Session(parts, await parts.store.load());
+    await session.acquire();
+    try {
+      return await work(session);
+    } finally {
+      await session.release();
+    }
+  }
+
+  get secret(): string {
+    return this.parts.secret;
+  }
+
+  get stack(): string {
+    return this.parts.actor.stack;
+  }
+
+  get now(): number {
+    return this.context.clock.now();
+  }
+
+  /** Whether there is a ledger at all; a torn-down one counts. */
+  get hasLedger(): boolean {
+    return this.state !== null;
+  }
+
+  /** The ledger as it was last read or written. @throws StateError when there is none. */
+  get ledger(): LedgerState {
+    if (this.state === null)
+      throw new StateError(`${this.secret}: there is no ledger in ${this.parts.store.location}. Nothing was changed.`);
+    return this.state;
+  }
+
+  /** The version that readers of "current" get. */
+  get current(): VersionRef | null {
+    return this.label;
+  }
+
+  /** The first ledger of a secret, or the first after a teardown. */
+  async createLedger(initial: LedgerState, events: readonly EventFields[]): Promise<void> {
+    await this.write(() => ({ ...structuredClone(initial), lease: this.newLease() }), events);
+    this.startRenewal();
+  }
+
+  /**
+   * Changes the ledger by compare-and-swap and writes the events that go with it.
+   * @throws ConflictError when somebody else changed it: this run has lost its right and stops.
+   */
+  async commit(change: (ledger: LedgerState) => void, ...events: readonly EventFields[]): Promise<void> {
+    await this.write(() => {
+      const next = structuredClone(this.ledger);
+      change(next);
+      return next;
+    }, events);
+  }
+
+  /** Moves the label of "current" in every store; rule 22: all replicas before anything is committed. */
+  async promoteEverywhere(ref: VersionRef): Promise<void> {
+    await this.exclusively(async () => {
+      this.revision = await this.store.promote(ref, this.label, this.revision);
+      this.label = ref;
+    });
+    for (const replica of this.replicas) {
+      const seen = await replica.load();
+      await replica.promote(ref, seen.current, seen.revision);
+    }
+  }
+
+  async clearCurrentEverywhere(): Promise<void> {
+    await this.exclusively(async () => {
+      this.revision = await this.store.clearCurrent(this.revision);
+      this.label = null;
+    });
+    for (const replica of this.replicas) await replica.clearCurrent((await replica.load()).revision);
+  }
+
+  private async acquire(): Promise<void> {
+    const held = this.state?.lease;
+    if (held && !this.isMine(held) && held.expiresAt > this.now && !isKnownDead(held))
+      throw new StateError(
+        `${this.secret}: another run holds the lease: run ${held.run} of ${held.user}@${held.host} (process ${held.pid}), ` +
+          `since ${new Date(held.acquiredAt).toISOString()}, until ${new Date(held.expiresAt).toISOString()} unless it ` +
+          `renews it. This run has done nothing. Wait for it, or stop it, and run again.`,
+      );
+    if (this.state === null) return;
+    await this.commit((ledger) => {
+      ledger.lease = this.newLease();
+    });
+    this.startRenewal();
+  }
+
+  private async release(): Promise<void> {
+    clearInterval(this.renewal);
+    if (this.state === null || this.lost) return;
+    try {
+      await this.commit((ledger) => {
+        ledger.lease = null;
+      });
+    } catch (error) {
+      // The lease runs out by itself, and is void at once when this process ends.
+      this.context.log.warn(`${this.secret}: the lease could not be given back: ${(error as Error).message}`);
+    }
+  }
+
+  private startRenewal(): void {
+    if (this.renewal) return;
+    this.renewal = setInterval(() => {
+      this.commit((ledger) => {
+        if (ledger.lease) ledger.lease.expiresAt = this.now + LEASE_MS;
+      }).catch((error: unknown) => {
+        this.lost ??= error as Error;
+      });
+    }, RENEW_MS);
+    this.renewal.unref();
+  }
+
+  private newLease(): Lease {
+    const me = whoAmI();
+    return { run: this.parts.actor.run, ...me, acquiredAt: this.now, expiresAt: this.now + LEASE_MS };
+  }
+
+  private isMine(lease: Lease): boolean {
+    return lease.run === this.parts.actor.run && lease.pid === process.pid && lease.host === hostname();
+  }
+
+  private assertLease(): void {
+    if (this.lost)
+      throw new StateError(
+        `${this.secret}: this run lost its lease (${this.lost.message}) and stops before its next side effect. ` +
+          `Run again: whatever is unfinished is resumed.`,
+      );
+  }
+
+  private async write(next: () => LedgerState, events: readonly EventFields[]): Promise<void> {
+    await this.exclusively(async () => {
+      const state = next();
+      state.outbox = state.outbox.filter((event) => event.seq > this.flushed);
+      for (const fields of events) {
+        const event = this.auditEvent(state, fields);
+        state.audit = { seq: event.seq, hash: event.hash };
+        state.outbox.push(event);
+      }
+      forgetOldVersions(state);
+      try {
+        this.revision = await this.store.commit(state, this.revision);
+      } catch (error) {
+        if (error instanceof ConflictError) this.lost = error;
+        throw error;
+      }
+      this.state = state;
+      for (const event of state.outbox) {
+        await this.audit.record(event);
+        this.flushed = event.seq;
+      }
+    });
+  }
+
+  private auditEvent(state: LedgerState, fields: EventFields): AuditEvent {
+    return appendEvent(state.audit.hash, {
+      identity: state.identity,
+      seq: state.audit.seq + 1,
+      time: new Date(this.now).toISOString(),
+      secret: this.secret,
+      step: fields.step,
+      version: fields.version,
+      result: fields.result ?? "ok",
+      reason: fields.reason,
+      detail: fields.detail ?? {},
+      actor: this.parts.actor,
+    });
+  }
+
+  private exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.writing.then(work, work);
+    this.writing = mine.catch(() => undefined);
+    return mine;
+  }
+}

@@ -1,0 +1,121 @@
+/** What one provider process knows and keeps: time, the engine's address, configuration, and adapters made before. */
+import { setTimeout as delay } from "node:timers/promises";
+import { join } from "node:path";
+import type { AuditEvent } from "./contracts/audit";
+import type { AdapterContext, Clock, Log } from "./contracts/context";
+import { StateError } from "./lifecycle/errors";
+import { createAdapter } from "./adapters";
+import type { AdapterOptions } from "./inputs/common";
+import type { SecretLink } from "./inputs/rollout";
+import * as registry from "./registry";
+import { digestOf, randomId } from "./rotation/fingerprint";
+import { engineAddress, isListening, whoAmI } from "./rotation/process";
+import type { Parts } from "./rotation/session";
+import { resolveSecret, type ConfigReader } from "./secrets/resolve";
+
+const systemClock: Clock = {
+  now: () => Date.now(),
+  sleep: async (ms, signal) => {
+    await delay(ms, undefined, signal ? { signal } : {});
+  },
+};
+
+/** The engine shows what a provider prints as lines of the stack, so each line names its secret. */
+const console_: Log = {
+  info: (message) => {
+    console.log(message);
+  },
+  warn: (message) => {
+    console.warn(`warning: ${message}`);
+  },
+};
+
+/** Ids by which pipelines name their runs. */
+const PIPELINE_RUNS = ["GITHUB_RUN_ID", "CI_PIPELINE_ID", "BUILD_ID", "BUILDKITE_BUILD_ID", "CIRCLE_WORKFLOW_ID"];
+
+export type Where = Pick<SecretLink, "name" | "store" | "replicas" | "kind" | "audit">;
+
+export class Runtime {
+  readonly runId: string;
+  private readonly made = new Map<string, Promise<unknown>>();
+  private readonly engine = engineAddress();
+  readonly context: AdapterContext;
+
+  constructor(
+    private readonly readConfig: ConfigReader,
+    clock: Clock = systemClock,
+    log: Log = console_,
+  ) {
+    const pipeline = PIPELINE_RUNS.map((name) => process.env[name]).find(Boolean);
+    this.runId = pipeline ? `${pipeline}-${randomId().slice(0, 8)}` : randomId();
+    this.context = {
+      clock,
+      log,
+      signal: new AbortController().signal,
+      resolveSecret: (source) => resolveSecret(source, this.readConfig),
+    };
+  }
+
+  /** Rule 21: a provider whose engine is gone stops before its next side effect. */
+  readonly parentLives = async (): Promise<void> => {
+    if (this.engine && !(await isListening(this.engine)))
+      throw new StateError(
+        "The Pulumi engine that started this run is gone, so the run stops before its next side effect. Run again: " +
+          "whatever is unfinished is resumed.",
+      );
+  };
+
+  /** The same options give the same adapter, so that its connections serve every call. */
+  make<T>(family: Readonly<Record<string, () => Promise<registry.Adapter<T>>>>, options: AdapterOptions, what: string): Promise<T> {
+    const key = `${what} ${digestOf(options)}`;
+    const made = (this.made.get(key) as Promise<T> | undefined) ?? createAdapter(family, options, what, this.context);
+    this.made.set(key, made);
+    // A failure is not kept: a credential that was missing may be there for the next call.
+    made.catch(() => this.made.delete(key));
+    return made;
+  }
+
+  store(options: AdapterOptions) {
+    return this.make(registry.stores, options, "store");
+  }
+
+  async parts(where: Where, stack: string): Promise<Parts> {
+    const [store, kind, audit, ...replicas] = await Promise.all([
+      this.store(where.store),
+      this.make(registry.kinds, where.kind, "credential kind"),
+      this.make(registry.auditSinks, where.audit ?? defaultAudit(where.store), "audit sink"),
+      ...where.replicas.map((replica) => this.store(replica)),
+    ]);
+    return {
+      secret: where.name,
+      store,
+      replicas,
+      kind,
+      audit,
+      context: this.context,
+      actor: this.actor(stack),
+      parentLives: this.parentLives,
+    };
+  }
+
+  private actor(stack: string): AuditEvent["actor"] {
+    const { user, host } = whoAmI();
+    return { user, host, stack, run: this.runId };
+  }
+
+  /** Ends every connection. */
+  async close(): Promise<void> {
+    const made = await Promise.allSettled(this.made.values());
+    this.made.clear();
+    for (const result of made) {
+      if (result.status === "fulfilled") await (result.value as { close?: () => Promise<void> }).close?.();
+    }
+  }
+}
+
+/** The audit trail lies beside the secret, where the store has such a place. */
+export function defaultAudit(store: AdapterOptions): AdapterOptions {
+  if (store.type === "memory") return { type: "memory", name: store["name"] };
+  const folder = store.type === "file" ? String(store["path"]) : ".rotation";
+  return { type: "file", path: join(folder, "audit.jsonl") };
+}

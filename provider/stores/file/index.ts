@@ -1,0 +1,2 @@
+export { fileStoreOptions, type FileStoreOptions } from "./options";
+export { createFileStore } from "./store";

@@ -1,0 +1,1 @@
+export { createMemoryStore, memoryStoreOptions, resetMemoryStores, type MemoryStoreOptions } from "./store";

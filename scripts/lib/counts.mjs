@@ -1,0 +1,42 @@
+// How many tests passed and failed, and the line that says so.
+
+/** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
+
+/** @param {Counts[]} all @returns {Counts} */
+export function sum(all) {
+  return all.reduce(
+    (total, one) => ({
+      passed: total.passed + one.passed,
+      failed: total.failed + one.failed,
+      skipped: total.skipped + one.skipped,
+    }),
+    { passed: 0, failed: 0, skipped: 0 },
+  );
+}
+
+/**
+ * What one suite counts for. A suite that crashed, was killed or ran no test has failed once more than its tests
+ * say: otherwise a suite that dies early would look green.
+ *
+ * @param {Counts | undefined} reported by the tests themselves; undefined when they never got that far
+ * @param {number | null} exitCode of the test runner; null when it was killed
+ * @returns {{ counts: Counts, problem?: string }}
+ */
+export function judge(reported, exitCode) {
+  const counts = reported ?? { passed: 0, failed: 0, skipped: 0 };
+  const problem = problemOf(counts, exitCode);
+  return problem === undefined ? { counts } : { counts: { ...counts, failed: counts.failed + 1 }, problem };
+}
+
+/** @param {Counts} counts @param {number | null} exitCode */
+function problemOf({ passed, failed }, exitCode) {
+  if (exitCode === null) return "was ended before it was done";
+  if (exitCode !== 0 && failed === 0) return `stopped with exit code ${exitCode}, though no test of it failed`;
+  if (passed + failed === 0) return "ran no test";
+  return undefined;
+}
+
+/** @param {Counts} counts */
+export function closingLine({ passed, failed }) {
+  return `${passed} passed, ${failed} failed`;
+}

@@ -1,0 +1,27 @@
+// Reads the command line and runs the one command that it names.
+import { Problem } from "./problem.mjs";
+import { runDemo } from "./demo.mjs";
+import { runTests } from "./test.mjs";
+import { SUITES } from "./suites.mjs";
+import { say } from "./say.mjs";
+
+const USAGE = `Usage: npm test [${Object.keys(SUITES).join(" | ")}]   or   npm run demo`;
+
+/**
+ * @param {string[]} args what follows `node scripts/run.mjs`
+ * @returns {Promise<number>} the exit code
+ */
+export async function main([command, ...rest]) {
+  if (command === "test") return runTests(rest);
+  if (command === "demo") {
+    try {
+      return await runDemo(rest);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      say(`The demo could not start. ${error.message}`);
+      return 1;
+    }
+  }
+  say(`Unknown command "${command ?? ""}". ${USAGE}`);
+  return 2;
+}

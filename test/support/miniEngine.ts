@@ -1,0 +1,237 @@
+/**
+ * The calls that the real engine makes on our two resource types, in its order (docs/protocol.md, "What a provider call
+ * can know"), against the real handler with adapters in memory. Each run is a new provider process: it knows nothing of
+ * the runs before. What the real engine does in these situations is asserted by the tests in test/engine.
+ */
+import { rolloutProvider } from "../../provider/engine/rollout";
+import { secretVersionProvider } from "../../provider/engine/secretVersion";
+import type { Clock } from "../../provider/contracts/context";
+import { decodeLedger, type LedgerState } from "../../provider/lifecycle/ledger";
+import * as registry from "../../provider/registry";
+import { Runtime } from "../../provider/runtime";
+import { z } from "zod";
+import { createMemoryKind, type MemoryKindOptions } from "../../testing/memoryKind";
+import {
+  createMemoryCheck,
+  createMemoryConsumer,
+  memoryCheckOptions,
+  memoryConsumerOptions,
+} from "../../testing/memoryWorkload";
+
+export type Properties = Record<string, unknown>;
+
+/** Makes the adapters in memory known to the handler, for this test process. */
+export function registerMemoryAdapters(): void {
+  Object.assign(registry.kinds, {
+    memory: async () => ({
+      options: z.strictObject({ type: z.literal("memory"), name: z.string(), grants: z.array(z.string()).optional() }),
+      create: (options: MemoryKindOptions) => createMemoryKind(options),
+      inputPolicy: { name: "refuse" },
+    }),
+  });
+  Object.assign(registry.consumers, {
+    memory: async () => ({ options: memoryConsumerOptions, create: createMemoryConsumer }),
+  });
+  Object.assign(registry.checks, { memory: async () => ({ options: memoryCheckOptions, create: createMemoryCheck }) });
+}
+
+export class TestClock implements Clock {
+  constructor(public time = Date.UTC(2026, 0, 1)) {}
+  now(): number {
+    return this.time;
+  }
+  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    this.time += ms;
+    await Promise.resolve();
+  }
+  advance(ms: number): void {
+    this.time += ms;
+  }
+}
+
+interface EntryInState {
+  id: string;
+  inputs: Properties;
+  outputs: Properties;
+}
+
+export interface UpOptions {
+  /** Only the secret, as with `--target`. */
+  readonly targetSecret?: boolean;
+  /** As with `--replace`. */
+  readonly force?: boolean;
+  /** What a resource of the program does with the reference; an error stops the run. */
+  readonly native?: (ref: string) => void | Promise<void>;
+  /** The engine is killed before it saves what `create()` returned. */
+  readonly loseCreate?: boolean;
+}
+
+export interface RunResult {
+  readonly log: string[];
+  readonly error?: Error;
+  /** What the engine did to the secret. */
+  readonly secret: "created" | "replaced" | "updated" | "same" | "none";
+  readonly rollout: "created" | "updated" | "same" | "none";
+}
+
+const PROVIDER = { __provider: "text" };
+
+/** One stack: a secret, a native resource, and a rollout. */
+export class MiniStack {
+  secret: EntryInState | null = null;
+  pending: EntryInState[] = [];
+  rollout: EntryInState | null = null;
+
+  constructor(
+    readonly clock: TestClock,
+    readonly name = "org/app/prod",
+  ) {}
+
+  private process() {
+    const log: string[] = [];
+    const record = (message: string) => void log.push(message);
+    const runtime = new Runtime(() => undefined, this.clock, { info: record, warn: record });
+    return { log, runtime, secretVersion: secretVersionProvider(runtime), rollout: rolloutProvider(runtime) };
+  }
+
+  /** @param rolloutArgs `null` for a program without a rollout; a function gets the secret's link. */
+  async up(
+    secretArgs: Properties | null,
+    rolloutArgs: ((link: Properties) => Properties) | null,
+    options: UpOptions = {},
+  ): Promise<RunResult> {
+    const { log, runtime, secretVersion, rollout } = this.process();
+    let did: RunResult["secret"] = "none";
+    let rolled: RunResult["rollout"] = "none";
+    try {
+      if (secretArgs) {
+        did = await this.stepSecret(secretVersion, { stack: this.name, ...secretArgs, ...PROVIDER }, options);
+        await options.native?.(String(this.secret?.outputs["ref"]));
+      }
+      if (rolloutArgs && !options.targetSecret) rolled = await this.stepRollout(rollout, rolloutArgs);
+      if (!rolloutArgs && this.rollout && !options.targetSecret) {
+        await rollout.delete(this.rollout.id, this.rollout.outputs);
+        this.rollout = null;
+      }
+      if (!secretArgs && this.secret) {
+        await secretVersion.delete(this.secret.id, this.secret.outputs);
+        this.secret = null;
+      }
+      while (this.pending[0]) {
+        await secretVersion.delete(this.pending[0].id, this.pending[0].outputs);
+        this.pending.shift();
+      }
+      return { log, secret: did, rollout: rolled };
+    } catch (error) {
+      return { log, error: error as Error, secret: did, rollout: rolled };
+    } finally {
+      await runtime.close();
+    }
+  }
+
+  private async stepSecret(
+    provider: ReturnType<typeof secretVersionProvider>,
+    args: Properties,
+    options: UpOptions,
+  ): Promise<RunResult["secret"]> {
+    const old = this.secret;
+    const inputs = await this.checked(provider, options.force ? undefined : old?.inputs, args);
+    if (!old || options.force) return this.createSecret(provider, inputs, options, old ? "replaced" : "created");
+    const verdict = await provider.diff(old.id, old.outputs, inputs);
+    if ("replaces" in verdict && verdict.replaces) {
+      const again = await this.checked(provider, undefined, args);
+      return this.createSecret(provider, again, options, "replaced");
+    }
+    if (!verdict.changes) {
+      old.inputs = inputs;
+      return "same";
+    }
+    const { outs } = await provider.update(old.id, old.outputs, inputs);
+    this.secret = { id: old.id, inputs, outputs: { ...outs, ...PROVIDER } };
+    return "updated";
+  }
+
+  private async createSecret(
+    provider: ReturnType<typeof secretVersionProvider>,
+    inputs: Properties,
+    options: UpOptions,
+    how: "created" | "replaced",
+  ): Promise<"created" | "replaced"> {
+    const { id, outs } = await provider.create(inputs);
+    if (options.loseCreate) throw new Error("the engine was killed");
+    if (this.secret) this.pending.push(this.secret);
+    this.secret = { id, inputs, outputs: { ...outs, ...PROVIDER } };
+    return how;
+  }
+
+  private async checked(
+    provider: { check(olds: Properties | undefined, news: Properties): Promise<{ inputs: Properties; failures?: { property: string; reason: string }[] }> },
+    olds: Properties | undefined,
+    args: Properties,
+  ): Promise<Properties> {
+    const { inputs, failures } = await provider.check(olds, structuredClone(args));
+    if (failures && failures.length > 0) throw new Error(failures.map((failure) => failure.reason).join("\n"));
+    return { ...inputs, ...PROVIDER };
+  }
+
+  /** What another stack would read by a stack reference. */
+  get link(): Properties {
+    const { name, store, kind, ref, identity, schedule, retirement } = this.secret?.outputs ?? {};
+    const timing = schedule ? { every: (schedule as Properties)["every"], grace: "1h", soak: "1h", ...pick(retirement as Properties) } : {};
+    return { name, store, kind, ref, identity, ...timing };
+  }
+
+  async stepRollout(provider: ReturnType<typeof rolloutProvider>, args: (link: Properties) => Properties, link = this.link): Promise<RunResult["rollout"]> {
+    const old = this.rollout;
+    const inputs = await this.checked(provider, old?.inputs, { stack: this.name, ...args(link), ...PROVIDER });
+    if (!old) {
+      const { id, outs } = await provider.create(inputs);
+      this.rollout = { id, inputs, outputs: { ...outs, ...PROVIDER } };
+      return "created";
+    }
+    const { changes } = await provider.diff(old.id, old.outputs, inputs);
+    if (!changes) return "same";
+    const { outs } = await provider.update(old.id, old.outputs, inputs);
+    this.rollout = { id: old.id, inputs, outputs: { ...outs, ...PROVIDER } };
+    return "updated";
+  }
+
+  /** A stack that only has a rollout, of another stack's secret. */
+  async upRolloutOf(link: Properties, args: (link: Properties) => Properties): Promise<RunResult> {
+    const { log, runtime, rollout } = this.process();
+    try {
+      return { log, secret: "none", rollout: await this.stepRollout(rollout, args, link) };
+    } catch (error) {
+      return { log, error: error as Error, secret: "none", rollout: "none" };
+    } finally {
+      await runtime.close();
+    }
+  }
+
+  async destroy(): Promise<RunResult> {
+    const { log, runtime, secretVersion, rollout } = this.process();
+    try {
+      if (this.rollout) await rollout.delete(this.rollout.id, this.rollout.outputs);
+      this.rollout = null;
+      for (const entry of [...this.pending, ...(this.secret ? [this.secret] : [])]) await secretVersion.delete(entry.id, entry.outputs);
+      this.pending = [];
+      this.secret = null;
+      return { log, secret: "none", rollout: "none" };
+    } catch (error) {
+      return { log, error: error as Error, secret: "none", rollout: "none" };
+    } finally {
+      await runtime.close();
+    }
+  }
+
+  async ledger(store: { type: string; [option: string]: unknown }): Promise<LedgerState> {
+    const runtime = new Runtime(() => undefined, this.clock);
+    const opened = await runtime.store(store);
+    return decodeLedger((await opened.load()).body, opened.location) as LedgerState;
+  }
+}
+
+function pick(retirement: Properties | undefined): Properties {
+  return Object.fromEntries(Object.entries(retirement ?? {}).filter(([name]) => name === "grace" || name === "soak"));
+}

@@ -1,0 +1,274 @@
+import assert from "node:assert/strict";
+import { memoryAuditTrail, resetMemoryAuditTrails } from "../../provider/audit/memory";
+import { resetMemoryStores } from "../../provider/stores/memory";
+import { memoryIssuer, resetMemoryIssuers } from "../../testing/memoryKind";
+import { memoryWorkload, resetMemoryWorkloads } from "../../testing/memoryWorkload";
+import { MiniStack, registerMemoryAdapters, TestClock, type Properties } from "../support/miniEngine";
+
+const DAY = 86_400_000;
+const HOUR = 3_600_000;
+const store = { type: "memory", name: "db" };
+
+const secret = (more: Properties = {}): Properties => ({
+  name: "orders-db",
+  kind: { type: "memory", name: "issuer" },
+  store,
+  schedule: { every: "90d" },
+  retirement: { grace: "1h", soak: "1h" },
+  ...more,
+});
+
+const rollout =
+  (more: Properties = {}) =>
+  (link: Properties): Properties => ({
+    name: "orders",
+    secrets: [link],
+    consumers: [{ type: "memory", name: "api" }],
+    checks: [{ type: "memory", name: "api-health", workload: "api" }],
+    ...more,
+  });
+
+describe("a rotating secret", () => {
+  let clock: TestClock;
+  let stack: MiniStack;
+  const ledger = () => stack.ledger(store);
+  const live = () => [...memoryIssuer("issuer").credentials.values()].map((credential) => credential.name.split("-")[2]);
+  const states = async () => Object.fromEntries((await ledger()).versions.map((record) => [`v${record.version}`, record.state]));
+  const steps = async () => {
+    const events = memoryAuditTrail("db");
+    void events;
+    return [];
+  };
+
+  before(registerMemoryAdapters);
+  beforeEach(() => {
+    resetMemoryStores();
+    resetMemoryIssuers();
+    resetMemoryWorkloads();
+    resetMemoryAuditTrails();
+    clock = new TestClock();
+    stack = new MiniStack(clock);
+    void steps;
+  });
+
+  const up = async (args: Properties | null = secret(), roll: ((link: Properties) => Properties) | null = rollout(), options = {}) => {
+    const result = await stack.up(args, roll, options);
+    if (result.error) throw result.error;
+    return result;
+  };
+
+  it("issues, verifies, promotes and confirms its first version", async () => {
+    const result = await up();
+    assert.deepEqual([result.secret, result.rollout], ["created", "created"]);
+    assert.deepEqual(await states(), { v1: "active" });
+    assert.equal((await ledger()).rotation?.phase, "done");
+    assert.equal(memoryWorkload("api").versions.get("orders-db"), 1);
+    assert.equal(stack.secret?.id, "orders-db/v1#1");
+  });
+
+  it("does nothing while nothing is due", async () => {
+    await up();
+    clock.advance(89 * DAY);
+    const result = await up();
+    assert.deepEqual([result.secret, result.rollout], ["same", "same"]);
+  });
+
+  it("rotates when it is due, says why, and keeps the superseded version until its grace and soak are over", async () => {
+    await up();
+    clock.advance(91 * DAY);
+    const due = await up();
+    assert.deepEqual([due.secret, due.rollout], ["replaced", "updated"]);
+    assert.match(due.log.join("\n"), /orders-db: v2: schedule, 91 days old, every 90d/);
+    assert.deepEqual(await states(), { v1: "superseded", v2: "active" });
+    assert.deepEqual(live(), ["v1", "v2"]);
+    assert.equal((await up()).secret, "same");
+    clock.advance(HOUR + 1);
+    assert.equal((await up()).secret, "updated");
+    assert.deepEqual(await states(), { v1: "disabled", v2: "active" });
+    assert.equal((await up()).secret, "same");
+    clock.advance(HOUR + 1);
+    assert.equal((await up()).secret, "updated");
+    assert.deepEqual(await states(), { v1: "retired", v2: "active" });
+    assert.deepEqual(live(), ["v2"]);
+  });
+
+  it("never starts a third version over an unconfirmed second", async () => {
+    await up();
+    clock.advance(91 * DAY);
+    await up(secret(), null, { targetSecret: true });
+    clock.advance(HOUR);
+    const result = await up(secret({ kind: { type: "memory", name: "issuer", grants: ["more"] } }), null, { targetSecret: true });
+    assert.deepEqual(live(), ["v1", "v2"]);
+    assert.match(result.log.join("\n"), /waits: not confirmed by/);
+  });
+
+  it("keeps the superseded version when only the secret was targeted", async () => {
+    await up();
+    clock.advance(91 * DAY);
+    await up(secret(), rollout(), { targetSecret: true });
+    clock.advance(3 * HOUR);
+    await up(secret(), rollout(), { targetSecret: true });
+    assert.deepEqual(live(), ["v1", "v2"]);
+    await up();
+    assert.deepEqual(await states(), { v1: "superseded", v2: "active" });
+  });
+
+  it("returns to the superseded version in the same run when a rollout fails, and later retires the rejected one", async () => {
+    await up();
+    memoryWorkload("api").sickOn.add(2);
+    clock.advance(91 * DAY);
+    const failed = await stack.up(secret(), rollout());
+    assert.match(String(failed.error?.message), /api-health: sick on v2.*Rolled back in this run to orders-db v1/);
+    assert.deepEqual(await states(), { v1: "active", v2: "rejected" });
+    assert.equal(memoryWorkload("api").versions.get("orders-db"), 1);
+    const next = await up();
+    assert.equal(next.secret, "replaced");
+    assert.match(next.log.join("\n"), /v1: handed out again, v2 was rejected/);
+    assert.equal(stack.secret?.outputs["version"], 1);
+    clock.advance(HOUR + 1);
+    memoryWorkload("api").sickOn.clear();
+    await up();
+    clock.advance(HOUR + 1);
+    const retried = await up();
+    assert.equal(retried.secret, "replaced");
+    assert.deepEqual(await states(), { v1: "superseded", v2: "retired", v3: "active" });
+    assert.deepEqual(live(), ["v1", "v3"]);
+  });
+
+  it("gives up an unconfirmed version after the allowed runs when a resource of the program fails before the rollout", async () => {
+    await up();
+    clock.advance(91 * DAY);
+    const native = (ref: string) => {
+      if (ref.includes("/v2@")) throw new Error("the native resource fails");
+    };
+    for (const expected of ["replaced", "updated", "updated", "replaced"]) {
+      const result = await stack.up(secret(), rollout({ dependents: 1, evidence: "engine" }), { native });
+      assert.equal(result.secret, expected, result.log.join("\n"));
+    }
+    assert.deepEqual(await states(), { v1: "active", v2: "rejected" });
+    assert.equal(stack.secret?.outputs["version"], 1);
+  });
+
+  it("adopts what an interrupted create() promoted, instead of issuing another", async () => {
+    const lost = await stack.up(secret(), rollout(), { loseCreate: true });
+    assert.match(String(lost.error?.message), /killed/);
+    await up();
+    assert.deepEqual(live(), ["v1"]);
+    assert.equal(stack.secret?.id, "orders-db/v1#2");
+  });
+
+  it("rotates on demand when the engine is told to replace it", async () => {
+    await up();
+    clock.advance(DAY);
+    const forced = await up(secret(), rollout(), { force: true });
+    assert.equal(forced.secret, "replaced");
+    assert.deepEqual(await states(), { v1: "superseded", v2: "active" });
+    const again = await up(secret(), rollout(), { force: true });
+    assert.match(again.log.join("\n"), /a forced rotation has to wait: the grace period of v1 goes on/);
+    assert.deepEqual(live(), ["v1", "v2"]);
+  });
+
+  it("is torn down with its stack, and counts on afterwards", async () => {
+    await up();
+    const gone = await stack.destroy();
+    assert.equal(gone.error, undefined);
+    assert.deepEqual(live(), []);
+    assert.equal((await ledger()).status, "torn-down");
+    await up();
+    assert.equal(stack.secret?.id, "orders-db/v2#2");
+  });
+
+  it("is torn down when it is taken out of the program", async () => {
+    await up();
+    await up(null, null);
+    assert.deepEqual(live(), []);
+  });
+
+  it("refuses a teardown while another stack uses it, and names it", async () => {
+    await up();
+    const other = new MiniStack(clock, "org/reports/prod");
+    assert.equal((await other.upRolloutOf(stack.link, rollout({ name: "reports", consumers: [{ type: "memory", name: "reports" }] }))).error, undefined);
+    const refused = await stack.destroy();
+    assert.match(String(refused.error?.message), /rollout reports of org\/reports\/prod/);
+    assert.deepEqual(live(), ["v1"]);
+    await other.destroy();
+    assert.match(String((await stack.destroy()).error), /undefined/);
+    assert.deepEqual(live(), []);
+  });
+
+  it("waits for the rollouts of every stack before it retires", async () => {
+    await up();
+    const other = new MiniStack(clock, "org/reports/prod");
+    const reports = rollout({ name: "reports", consumers: [{ type: "memory", name: "reports" }] });
+    await other.upRolloutOf(stack.link, reports);
+    clock.advance(91 * DAY);
+    await up();
+    clock.advance(3 * HOUR);
+    await up();
+    assert.deepEqual(await states(), { v1: "superseded", v2: "active" });
+    const second = await other.upRolloutOf(stack.link, reports);
+    assert.equal(second.rollout, "updated");
+    await up();
+    clock.advance(2 * HOUR);
+    await up();
+    assert.deepEqual(await states(), { v1: "retired", v2: "active" });
+  });
+
+  it("keeps what a rollout that left may still use, until it is released", async () => {
+    await up();
+    const other = new MiniStack(clock, "org/reports/prod");
+    await other.upRolloutOf(stack.link, rollout({ name: "reports", consumers: [{ type: "memory", name: "reports" }] }));
+    await other.destroy();
+    clock.advance(91 * DAY);
+    await up();
+    clock.advance(5 * HOUR);
+    const held = await up();
+    assert.equal(held.secret, "same");
+    assert.deepEqual(live(), ["v1", "v2"]);
+    assert.match((await ledger()).versions[0]?.putOff?.message ?? "", /rotation release orders-db/);
+  });
+
+  it("stops before any side effect while another run holds the lease, and names it", async () => {
+    await up();
+    const opened = await stack.ledger(store);
+    const held = { ...opened, lease: { run: "r-77", user: "ci", host: "elsewhere", pid: 7, processStart: "1", acquiredAt: clock.now(), expiresAt: clock.now() + 91 * DAY + HOUR } };
+    const { Runtime } = await import("../../provider/runtime");
+    const memory = await new Runtime(() => undefined, clock).store(store);
+    await memory.commit(held, (await memory.load()).revision);
+    clock.advance(91 * DAY);
+    const stopped = await stack.up(secret(), rollout());
+    assert.match(String(stopped.error?.message), /run r-77 of ci@elsewhere/);
+    assert.deepEqual(live(), ["v1"]);
+  });
+
+  it("refuses a ledger that is older than the state", async () => {
+    await up();
+    const { Runtime } = await import("../../provider/runtime");
+    const memory = await new Runtime(() => undefined, clock).store(store);
+    const before = (await memory.load()).body;
+    clock.advance(91 * DAY);
+    await up();
+    await memory.commit(before, (await memory.load()).revision);
+    const refused = await stack.up(secret(), rollout());
+    assert.match(String(refused.error?.message), /rotation adopt orders-db/);
+    assert.match(String((await stack.destroy()).error), /rotation adopt orders-db/);
+    assert.deepEqual(live(), ["v1", "v2"]);
+  });
+
+  it("moves to another store only when that is declared, and empties the former one last", async () => {
+    await up();
+    const moved = { type: "memory", name: "db2" };
+    const refused = await stack.up(secret({ store: moved }), rollout());
+    assert.match(String(refused.error?.message), /migrateFrom/);
+    const result = await up(secret({ store: moved, migrateFrom: store }), rollout());
+    assert.equal(result.secret, "replaced");
+    assert.equal((await stack.ledger(store)).status, "moved");
+    assert.deepEqual(live(), ["v1"]);
+    clock.advance(HOUR + 1);
+    await up(secret({ store: moved, migrateFrom: store }), rollout());
+    assert.equal((await stack.ledger(moved)).movedFrom, null);
+    clock.advance(91 * DAY);
+    await up(secret({ store: moved, migrateFrom: store }), rollout());
+    assert.deepEqual(live(), ["v1", "v2"]);
+  });
+});
