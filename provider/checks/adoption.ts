@@ -48,7 +48,7 @@ export function createAdoptionCheck(options: AdoptionCheckOptions, context: Adap
         authorities: options.caFile === undefined ? undefined : await readAuthorities(options.caFile),
       };
       const { adopted, detail, contradicts } = await askAdoption(question, target, schedule.timeoutMs, signal);
-      return { healthy: adopted, detail, contradicts };
+      return { healthy: adopted, detail, ...(contradicts ? { contradicts } : {}) };
     },
     close: () => Promise.resolve(),
   };

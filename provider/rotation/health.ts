@@ -28,8 +28,8 @@ export interface HealthReport {
   readonly firstHealthyAt?: number;
   /** Absent where the check itself did not fail. */
   readonly failedAt?: number;
-  /** Whether its last answer was evidence of another version, rather than of something being unwell. */
-  readonly contradicts: boolean;
+  /** Present where its last answer was evidence of another version, rather than of something being unwell. */
+  readonly contradicts?: true;
 }
 
 export interface HealthSample {
@@ -249,7 +249,7 @@ function report(progress: Progress): HealthReport {
     samples,
     unhealthySamples,
     lastDetail,
-    contradicts,
+    ...(contradicts ? { contradicts } : {}),
     ...(firstHealthyAt === undefined ? {} : { firstHealthyAt }),
     ...(failedAt === undefined ? {} : { failedAt }),
   };

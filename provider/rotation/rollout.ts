@@ -246,7 +246,7 @@ async function watch(sessions: readonly Session[], rollout: DeclaredRollout, tar
   if (failed.length > 0)
     throw new Unhealthy(
       failed.map(sayHealth).join("; "),
-      rollout.hasDependents && failed.every((health) => health.contradicts),
+      rollout.hasDependents && failed.every((health) => health.contradicts === true),
     );
   return reports;
 }

@@ -325,9 +325,9 @@ function watchParent(pid: number, folder: string): void {
 
 async function becomesReady(running: Running, workspace: Workspace, timeoutMs: number): Promise<void> {
   const until = Date.now() + timeoutMs;
-  let ended = false;
-  void running.exited.then(() => (ended = true));
+  const { child } = running;
   while (!readLog(workspace).includes("database system is ready to accept connections")) {
+    const ended = child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
     if (ended) throw new Error(`PostgreSQL ended while it started:\n${readLog(workspace)}`);
     if (Date.now() > until) throw new Error(`PostgreSQL was not ready in ${timeoutMs} ms:\n${readLog(workspace)}`);
     await new Promise((resolve) => setTimeout(resolve, 25));

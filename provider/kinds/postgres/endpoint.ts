@@ -27,7 +27,7 @@ export function usesTls(host: string, tls: PostgresOptions["tls"]): boolean {
 /** `false` for plain text. The certificate is always checked, against the host that was asked for. */
 export function tlsOptions(host: string, tls: PostgresOptions["tls"]): ConnectionOptions | false {
   if (!usesTls(host, tls)) return false;
-  // Without `host`, Node.js would compare the certificate of an IP address with "localhost".
+  // Not every release of pg passes `host` on; without it, an IP address's certificate is compared with "localhost".
   return { rejectUnauthorized: true, host, ...(tls?.caFile !== undefined && { ca: readAuthorities(tls.caFile) }) };
 }
 

@@ -97,7 +97,10 @@ export class Session {
 
   /** Returns when the server has ended its side too, so that the session is in no later `pg_stat_activity`. */
   async close(): Promise<void> {
-    if (this.ended) return this.destroy();
+    if (this.ended) {
+      this.destroy();
+      return;
+    }
     const impatience = setTimeout(() => this.destroy(), 2_000);
     try {
       await this.client.end();

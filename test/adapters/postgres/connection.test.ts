@@ -159,7 +159,8 @@ describe("PostgreSQL credential kind: connections", () => {
 });
 
 describe("PostgreSQL credential kind: TLS", () => {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "rotating-secrets-tls-"));
+  let folder: string;
+  before(() => void (folder = fs.mkdtempSync(path.join(os.tmpdir(), "rotating-secrets-tls-"))));
   after(() => fs.rmSync(folder, { recursive: true }));
 
   async function withServer(

@@ -177,11 +177,8 @@ describe("PostgreSQL credential kind: two users that take turns", () => {
   beforeEach(async () => void (site = await Site.create()));
   afterEach(() => site.dispose());
 
-  const alternating = (s: Site) => {
-    const { rolePrefix: _, ...options } = s.options();
-    return { ...options, strategy: "alternating" as const, users: [`a_${s.id}`, `b_${s.id}`] as [string, string] };
-  };
-  const kindOf = (s: Site) => s.kind({ ...alternating(s), rolePrefix: undefined } as never);
+  const kindOf = (s: Site) =>
+    s.kind({ strategy: "alternating", users: [`a_${s.id}`, `b_${s.id}`], rolePrefix: undefined });
 
   it("chooses the one that is not live, in turn", async () => {
     const kind = kindOf(site);

@@ -106,7 +106,7 @@ describe("PostgreSQL credential kind: names, marks and verifiers", () => {
   it("percent-encode what is special in a URL, and put IPv6 addresses into brackets", () => {
     const { url } = credential({ host: "::1", port: 5432, database: "a/b" }, undefined, "u@x", "p:/?#%");
     assert.equal(url, "postgres://u%40x:p%3A%2F%3F%23%25@[::1]:5432/a%2Fb?sslmode=disable");
-    const parsed = new URL(url!);
+    const parsed = new URL(url);
     assert.equal(decodeURIComponent(parsed.password), "p:/?#%");
   });
 
