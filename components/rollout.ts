@@ -88,7 +88,9 @@ export const check = {
     },
   ): Descriptor => ({ type: "http", ...options }),
   /** Connects to a port. */
-  tcp: (options: CommonCheckArgs & { readonly host: string; readonly port: number; readonly tls?: boolean }): Descriptor => ({
+  tcp: (
+    options: CommonCheckArgs & { readonly host: string; readonly port: number; readonly tls?: boolean },
+  ): Descriptor => ({
     type: "tcp",
     ...options,
   }),

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { SecretVersion } from "../provider/resources/secretVersion";
-import type { Descriptor, RetirementArgs, RotationArgs, ScheduleArgs } from "./options";
+import type { Descriptor, RotationArgs } from "./options";
 import { stackName } from "./stackName";
 
 export interface RotatingSecretArgs extends RotationArgs {
@@ -8,11 +8,11 @@ export interface RotatingSecretArgs extends RotationArgs {
   readonly kind: pulumi.Input<Descriptor>;
 }
 
-/** What a `Rollout`, here or in another stack, needs to reach the secret. Holds no secret value. */
+/** What a `Rollout`, here or in another stack, needs to find the secret. Holds no secret value. */
 export interface SecretLink {
   readonly name: string;
+  readonly store: Descriptor;
   readonly ref: string;
-  readonly [part: string]: unknown;
 }
 
 /**
@@ -46,33 +46,13 @@ export class RotatingSecret extends pulumi.ComponentResource {
     this.ref = ref;
     this.fingerprint = fingerprint;
     this.issued = issued;
-    this.link = linkOf(name, args, this.secretVersion);
+    this.link = linkOf(name, store, this.secretVersion);
     this.registerOutputs({ version, ref });
   }
 }
 
-function linkOf(name: string, args: RotatingSecretArgs, version: SecretVersion): pulumi.Output<SecretLink> {
-  const { kind, store, replicas, audit, schedule, retirement } = args;
-  return pulumi
-    .output({ kind, store, replicas, audit, schedule, retirement, ref: version.ref, identity: version.identity })
-    .apply((parts) => {
-      const timing = timingOf(parts.schedule as ScheduleArgs | undefined, parts.retirement as RetirementArgs | undefined);
-      return withoutAbsent({
-        name,
-        kind: parts.kind,
-        store: parts.store,
-        replicas: parts.replicas,
-        audit: parts.audit,
-        ref: parts.ref,
-        identity: parts.identity,
-        ...timing,
-      }) as SecretLink;
-    });
-}
-
-/** For the rule that an interval is longer than everything that follows a rotation. */
-function timingOf(schedule: ScheduleArgs | undefined, retirement: RetirementArgs | undefined) {
-  return schedule ? { every: schedule.every, grace: retirement?.grace ?? "1h", soak: retirement?.soak ?? "1h" } : {};
+function linkOf(name: string, store: pulumi.Input<Descriptor>, version: SecretVersion): pulumi.Output<SecretLink> {
+  return pulumi.all([pulumi.output(store), version.ref]).apply(([where, ref]) => ({ name, store: where, ref }));
 }
 
 function withoutAbsent<T extends object>(values: T): Partial<T> {

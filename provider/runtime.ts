@@ -7,11 +7,12 @@ import { StateError } from "./lifecycle/errors";
 import { createAdapter } from "./adapters";
 import type { AdapterOptions } from "./inputs/common";
 import type { SecretLink } from "./inputs/rollout";
+import { decodeLedger, type AdapterDescription, type LedgerState } from "./lifecycle/ledger";
 import * as registry from "./registry";
 import { digestOf, randomId } from "./rotation/fingerprint";
 import { engineAddress, isListening, whoAmI } from "./rotation/process";
 import type { Parts } from "./rotation/session";
-import { resolveSecret, type ConfigReader } from "./secrets/resolve";
+import { resolveSecret, type ConfigReader } from "./secretSource";
 
 const systemClock: Clock = {
   now: () => Date.now(),
@@ -33,7 +34,14 @@ const console_: Log = {
 /** Ids by which pipelines name their runs. */
 const PIPELINE_RUNS = ["GITHUB_RUN_ID", "CI_PIPELINE_ID", "BUILD_ID", "BUILDKITE_BUILD_ID", "CIRCLE_WORKFLOW_ID"];
 
-export type Where = Pick<SecretLink, "name" | "store" | "replicas" | "kind" | "audit">;
+/** Which adapters a secret uses. */
+export interface Where {
+  readonly name: string;
+  readonly store: AdapterDescription;
+  readonly replicas: readonly AdapterDescription[];
+  readonly kind: AdapterDescription;
+  readonly audit?: AdapterDescription | null | undefined;
+}
 
 export class Runtime {
   readonly runId: string;
@@ -66,7 +74,11 @@ export class Runtime {
   };
 
   /** The same options give the same adapter, so that its connections serve every call. */
-  make<T>(family: Readonly<Record<string, () => Promise<registry.Adapter<T>>>>, options: AdapterOptions, what: string): Promise<T> {
+  make<T>(
+    family: Readonly<Record<string, () => Promise<registry.Adapter<T>>>>,
+    options: AdapterOptions,
+    what: string,
+  ): Promise<T> {
     const key = `${what} ${digestOf(options)}`;
     const made = (this.made.get(key) as Promise<T> | undefined) ?? createAdapter(family, options, what, this.context);
     this.made.set(key, made);
@@ -96,6 +108,18 @@ export class Runtime {
       actor: this.actor(stack),
       parentLives: this.parentLives,
     };
+  }
+
+  /** The ledger that a link leads to; `null` where there is none any more. */
+  async ledgerOf(link: Pick<SecretLink, "store">): Promise<LedgerState | null> {
+    const store = await this.store(link.store);
+    return decodeLedger((await store.load()).body, store.location);
+  }
+
+  /** What a rollout works with: the ledger tells what the owner declares. `null` where there is no ledger any more. */
+  async partsOf(link: SecretLink, stack: string): Promise<Parts | null> {
+    const ledger = await this.ledgerOf(link);
+    return ledger && this.parts({ name: link.name, store: link.store, ...ledger.declared }, stack);
   }
 
   private actor(stack: string): AuditEvent["actor"] {

@@ -4,7 +4,17 @@
  */
 import { randomBytes } from "node:crypto";
 import type { IssuedRef, SecretValue } from "../provider/contracts/context";
-import type { CredentialKind, Draft, InspectedCredential, Issued, IssueRequest, ProposeRequest, RevokeOptions, UsageReport, Verification } from "../provider/contracts/kind";
+import type {
+  CredentialKind,
+  Draft,
+  InspectedCredential,
+  Issued,
+  IssueRequest,
+  ProposeRequest,
+  RevokeOptions,
+  UsageReport,
+  Verification,
+} from "../provider/contracts/kind";
 import { StateError, UnreachableError } from "../provider/lifecycle/errors";
 
 export interface MemoryCredential {
@@ -69,11 +79,20 @@ export function createMemoryKind(options: MemoryKindOptions): CredentialKind {
     works: issuer.issuesWorking,
     users: new Set(),
   });
-  const valueOf = (credential: MemoryCredential): SecretValue => ({ username: credential.name, password: credential.password });
+  const valueOf = (credential: MemoryCredential): SecretValue => ({
+    username: credential.name,
+    password: credential.password,
+  });
 
   return {
     type: "memory",
-    capabilities: { overlap: "versioned", value: issuer.minted ? "minted" : "chosen", canDisable: true, hasLastUsed: false, maxLive: 2 },
+    capabilities: {
+      overlap: "versioned",
+      value: issuer.minted ? "minted" : "chosen",
+      canDisable: true,
+      hasLastUsed: false,
+      maxLive: 2,
+    },
     async propose(request): Promise<Draft> {
       const name = `${request.secret}-v${request.version}-${request.rotationId}`;
       if (issuer.minted) return { ref: { name } };
@@ -128,7 +147,8 @@ export function createMemoryKind(options: MemoryKindOptions): CredentialKind {
     async adopt(value): Promise<Issued> {
       answer("adopt");
       const credential = issuer.credentials.get(value["username"] ?? "");
-      if (!credential || credential.password !== value["password"]) throw new StateError("The credential to adopt does not work.");
+      if (!credential || credential.password !== value["password"])
+        throw new StateError("The credential to adopt does not work.");
       return { ref: { name: credential.name, adopted: "true" }, value: valueOf(credential) };
     },
     async close() {},

@@ -47,7 +47,8 @@ export function createMemoryConsumer(options: z.infer<typeof memoryConsumerOptio
     async roll(target: RollTarget) {
       workload.rolls++;
       for (const secret of target.secrets) {
-        if (workload.refuses.has(secret.ref.version)) throw new Error(`it does not come up with v${secret.ref.version}`);
+        if (workload.refuses.has(secret.ref.version))
+          throw new Error(`it does not come up with v${secret.ref.version}`);
         workload.uses.set(secret.secret, secret.fingerprint);
         workload.versions.set(secret.secret, secret.ref.version);
       }
@@ -78,10 +79,16 @@ export function createMemoryCheck(options: z.infer<typeof memoryCheckOptions>): 
     async probe(target: RollTarget): Promise<Health> {
       if (options.evidence) {
         const healthy = target.secrets.every((secret) => workload.uses.get(secret.secret) === secret.fingerprint);
-        return { healthy, detail: `uses ${[...workload.uses.values()].join(", ")}`, ...(healthy ? {} : { contradicts: true }) };
+        return {
+          healthy,
+          detail: `uses ${[...workload.uses.values()].join(", ")}`,
+          ...(healthy ? {} : { contradicts: true }),
+        };
       }
       const sick = [...workload.versions.values()].filter((version) => workload.sickOn.has(version));
-      return sick.length > 0 ? { healthy: false, detail: `sick on v${sick.join(", v")}` } : { healthy: true, detail: "well" };
+      return sick.length > 0
+        ? { healthy: false, detail: `sick on v${sick.join(", v")}` }
+        : { healthy: true, detail: "well" };
     },
     async close() {},
   };

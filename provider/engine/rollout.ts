@@ -3,12 +3,21 @@ import { checkAdapter } from "../adapters";
 import type { HealthCheck } from "../contracts/check";
 import type { Consumer } from "../contracts/consumer";
 import { rolloutKey } from "../lifecycle/confirmation";
-import { decodeLedger } from "../lifecycle/ledger";
-import { containsUnknown, durationMs, failuresOf, type CheckFailure } from "../inputs/common";
-import { rolloutInputs, type RolloutInputs } from "../inputs/rollout";
+import { describeDuration } from "../lifecycle/duration";
+import { StateError } from "../lifecycle/errors";
+import type { LedgerState } from "../lifecycle/ledger";
+import { containsUnknown, failuresOf, type CheckFailure } from "../inputs/common";
+import { rolloutEntry, rolloutInputs, type RolloutInputs } from "../inputs/rollout";
 import * as registry from "../registry";
 import { digestOf } from "../rotation/fingerprint";
-import { leave, needsRollout, rollOut, type DeclaredRollout, type RolloutReport, type UsedSecret } from "../rotation/rollout";
+import {
+  leave,
+  needsRollout,
+  rollOut,
+  type DeclaredRollout,
+  type RolloutReport,
+  type UsedSecret,
+} from "../rotation/rollout";
 import type { Runtime } from "../runtime";
 
 type Properties = Record<string, unknown>;
@@ -27,7 +36,12 @@ export function rolloutProvider(runtime: Runtime) {
 
   async function contradictions(inputs: RolloutInputs): Promise<CheckFailure[]> {
     const { consumers, checks } = await adapters(inputs);
-    return [...missingEvidence(inputs, consumers, checks), ...tooShortIntervals(inputs, checks), ...sameNameTwice(consumers, checks)];
+    const ledgers = await Promise.all(inputs.secrets.map((secret) => runtime.ledgerOf(secret)));
+    return [
+      ...missingEvidence(inputs, consumers, checks),
+      ...ledgers.flatMap((ledger) => tooShortInterval(ledger, checks)),
+      ...sameNameTwice(consumers, checks),
+    ];
   }
 
   async function adapters(inputs: RolloutInputs) {
@@ -44,21 +58,21 @@ export function rolloutProvider(runtime: Runtime) {
     const inputs = rolloutInputs.parse(withoutProvider(news));
     const key = rolloutKey(inputs.stack, inputs.name);
     const open = await Promise.all(
-      inputs.secrets.map(async (secret) => {
-        const store = await runtime.store(secret.store);
-        return needsRollout(decodeLedger((await store.load()).body, store.location), key);
-      }),
+      inputs.secrets.map(async (secret) => needsRollout(await runtime.ledgerOf(secret), key)),
     );
-    const changed = digestOf(inputsIn(olds)) !== digestOf(withoutProvider(news));
-    return { changes: changed || open.includes(true) };
+    return { changes: olds["inputsDigest"] !== digestOf(withoutProvider(news)) || open.includes(true) };
   }
 
   async function run(news: Properties) {
     const inputs = rolloutInputs.parse(withoutProvider(news));
     const rollout = await declared(inputs);
     const report = await rollOut(rollout);
-    runtime.context.log.info(`${inputs.name}: confirmed ${Object.entries(report.confirmed).map(([name, version]) => `${name} v${version}`).join(", ")}`);
-    return { key: rollout.key, outs: { ...withoutProvider(news), ...outputsOf(report) } };
+    runtime.context.log.info(
+      `${inputs.name}: confirmed ${Object.entries(report.confirmed)
+        .map(([name, version]) => `${name} v${version}`)
+        .join(", ")}`,
+    );
+    return { key: rollout.key, outs: outputsOf(inputs, withoutProvider(news), report) };
   }
 
   async function declared(inputs: RolloutInputs): Promise<DeclaredRollout> {
@@ -74,7 +88,17 @@ export function rolloutProvider(runtime: Runtime) {
   }
 
   function used(secrets: RolloutInputs["secrets"], stack: string): Promise<UsedSecret[]> {
-    return Promise.all(secrets.map(async (secret) => ({ parts: await runtime.parts(secret, stack), ref: secret.ref })));
+    return Promise.all(
+      secrets.map(async (secret) => {
+        const parts = await runtime.partsOf(secret, stack);
+        if (!parts)
+          throw new StateError(
+            `${secret.name}: there is no ledger where the link of the secret leads. Nothing was changed. Run the stack ` +
+              `that owns the secret first.`,
+          );
+        return { parts, ref: secret.ref };
+      }),
+    );
   }
 
   async function create(news: Properties) {
@@ -90,33 +114,40 @@ export function rolloutProvider(runtime: Runtime) {
 
   /** A secret taken out of the rollout, or a rollout renamed: what it left behind stays on record (rule 4). */
   async function leaveWhatIsNoLongerNamed(olds: Properties, news: Properties, key: string): Promise<void> {
-    const before = rolloutInputs.parse(inputsIn(olds));
+    const before = rolloutEntry.parse(olds);
     const now = rolloutInputs.parse(withoutProvider(news));
     const oldKey = rolloutKey(before.stack, before.name);
     const named = new Set(now.secrets.map((secret) => digestOf(secret.store)));
     const gone = before.secrets.filter((secret) => oldKey !== key || !named.has(digestOf(secret.store)));
-    if (gone.length > 0) await leave(await used(gone, before.stack), oldKey);
+    await leaveAll(gone, before.stack, oldKey);
   }
 
   async function remove(_id: string, olds: Properties) {
-    const inputs = rolloutInputs.parse(inputsIn(olds));
-    await leave(await used(inputs.secrets, inputs.stack), rolloutKey(inputs.stack, inputs.name));
+    const { name, stack, secrets } = rolloutEntry.parse(olds);
+    await leaveAll(secrets, stack, rolloutKey(stack, name));
+  }
+
+  /** A secret without a ledger has nothing to be left. */
+  async function leaveAll(secrets: RolloutInputs["secrets"], stack: string, key: string): Promise<void> {
+    const there = await Promise.all(secrets.map(async (secret) => ((await runtime.ledgerOf(secret)) ? [secret] : [])));
+    const left = there.flat();
+    if (left.length > 0) await leave(await used(left, stack), key);
   }
 
   return { check, diff, create, update, delete: remove };
 }
 
-const OUTPUTS_ONLY = ["confirmed", "health"];
-
-function inputsIn(olds: Properties): Properties {
-  return Object.fromEntries(Object.entries(withoutProvider(olds)).filter(([name]) => !OUTPUTS_ONLY.includes(name)));
-}
-
-function outputsOf(report: RolloutReport): Properties {
+/** Only what `diff()` and `delete()` need: the engine keeps the inputs beside it. */
+function outputsOf(inputs: RolloutInputs, news: Properties, report: RolloutReport): Properties {
+  const { name, stack, secrets } = inputs;
   return {
+    name,
+    stack,
+    secrets,
+    inputsDigest: digestOf(news),
     confirmed: report.confirmed,
-    health: report.health.map(({ name, healthy, samples, unhealthySamples, lastDetail }) => ({
-      name,
+    health: report.health.map(({ name: check, healthy, samples, unhealthySamples, lastDetail }) => ({
+      name: check,
       healthy,
       samples,
       unhealthySamples,
@@ -132,18 +163,23 @@ function withoutProvider(properties: Properties): Properties {
 
 async function checkAdapters(inputs: RolloutInputs): Promise<CheckFailure[]> {
   const found = await Promise.all([
-    ...inputs.consumers.map((options, index) => checkAdapter(registry.consumers, options, "consumer", ["consumers", index])),
+    ...inputs.consumers.map((options, index) =>
+      checkAdapter(registry.consumers, options, "consumer", ["consumers", index]),
+    ),
     ...inputs.checks.map((options, index) => checkAdapter(registry.checks, options, "check", ["checks", index])),
-    ...inputs.secrets.flatMap((secret, index) => [
+    ...inputs.secrets.map((secret, index) =>
       checkAdapter(registry.stores, secret.store, "store", ["secrets", index, "store"]),
-      checkAdapter(registry.kinds, secret.kind, "credential kind", ["secrets", index, "kind"]),
-    ]),
+    ),
   ]);
   return found.flat();
 }
 
 /** Rule 6: a rollout without a source of evidence cannot confirm anything, unless the program says so. */
-function missingEvidence(inputs: RolloutInputs, consumers: readonly Consumer[], checks: readonly HealthCheck[]): CheckFailure[] {
+function missingEvidence(
+  inputs: RolloutInputs,
+  consumers: readonly Consumer[],
+  checks: readonly HealthCheck[],
+): CheckFailure[] {
   if (inputs.evidence !== "adoption") return [];
   const failures: CheckFailure[] = [];
   const asked = checks.some((one) => one.isEvidence);
@@ -152,31 +188,38 @@ function missingEvidence(inputs: RolloutInputs, consumers: readonly Consumer[], 
     `other), or evidence: "engine" (trust that what was applied is used; audited)`;
   for (const consumer of consumers)
     if (!consumer.hasEvidence && !asked)
-      failures.push({ property: "consumers", reason: `consumers: ${consumer.name} has no way to show which version it uses. ${choices}` });
+      failures.push({
+        property: "consumers",
+        reason: `consumers: ${consumer.name} has no way to show which version it uses. ${choices}`,
+      });
   if (inputs.dependents > 0 && !asked)
-    failures.push({ property: "dependents", reason: `dependents: nothing shows which version the ${inputs.dependents} resources of the program use. ${choices}` });
+    failures.push({
+      property: "dependents",
+      reason: `dependents: nothing shows which version the ${inputs.dependents} resources of the program use. ${choices}`,
+    });
   if (inputs.dependents === 0 && consumers.length === 0 && !asked)
-    failures.push({ property: "consumers", reason: `consumers: there is nothing to roll and nothing that shows which version is used. ${choices}` });
+    failures.push({
+      property: "consumers",
+      reason: `consumers: there is nothing to roll and nothing that shows which version is used. ${choices}`,
+    });
   return failures;
 }
 
 /** Rule 10: the rollout brings the bake time. */
-function tooShortIntervals(inputs: RolloutInputs, checks: readonly HealthCheck[]): CheckFailure[] {
+function tooShortInterval(ledger: LedgerState | null, checks: readonly HealthCheck[]): CheckFailure[] {
+  if (!ledger?.declared.everyMs) return [];
+  const { everyMs, graceMs, soakMs } = ledger.declared;
   const bakeMs = Math.max(0, ...checks.map((one) => one.schedule.bakeMs));
-  return inputs.secrets.flatMap((secret) => {
-    if (!secret.every) return [];
-    const busy = durationMs(secret.grace ?? "0s") + durationMs(secret.soak ?? "0s") + bakeMs;
-    if (durationMs(secret.every) > busy) return [];
-    return [
-      {
-        property: "checks",
-        reason:
-          `checks: ${secret.name} is due every ${secret.every}, which is not longer than its grace (${secret.grace}) and ` +
-          `soak (${secret.soak}) and the bake time of this rollout (${bakeMs / 1000} s) together. Shorten one of them, or ` +
-          `rotate less often`,
-      },
-    ];
-  });
+  if (everyMs > graceMs + soakMs + bakeMs) return [];
+  return [
+    {
+      property: "checks",
+      reason:
+        `checks: ${ledger.secret} is due every ${describeDuration(everyMs)}, which is not longer than its grace ` +
+        `(${describeDuration(graceMs)}), its soak (${describeDuration(soakMs)}) and the bake time of this rollout ` +
+        `(${describeDuration(bakeMs)}) together. Shorten one of them, or rotate less often`,
+    },
+  ];
 }
 
 function sameSecretTwice(inputs: RolloutInputs): CheckFailure[] {
@@ -188,8 +231,14 @@ function sameSecretTwice(inputs: RolloutInputs): CheckFailure[] {
 
 function sameNameTwice(consumers: readonly Consumer[], checks: readonly HealthCheck[]): CheckFailure[] {
   return [
-    ...repeated(consumers.map((one) => one.name)).map((name) => ({ property: "consumers", reason: `consumers: two are named ${name}` })),
-    ...repeated(checks.map((one) => one.name)).map((name) => ({ property: "checks", reason: `checks: two are named ${name}; give them names` })),
+    ...repeated(consumers.map((one) => one.name)).map((name) => ({
+      property: "consumers",
+      reason: `consumers: two are named ${name}`,
+    })),
+    ...repeated(checks.map((one) => one.name)).map((name) => ({
+      property: "checks",
+      reason: `checks: two are named ${name}; give them names`,
+    })),
   ];
 }
 

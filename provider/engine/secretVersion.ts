@@ -1,11 +1,15 @@
 /** The engine's calls on a `SecretVersion`: inputs in, decisions and outputs out. */
-import { describeDuration } from "../lifecycle/duration";
 import { decide, isReplacing, type Decision, type Entry } from "../lifecycle/decide";
 import { ConfigurationError, RotationError, StateError } from "../lifecycle/errors";
-import { decodeLedger, isUnfinished, type LedgerState } from "../lifecycle/ledger";
+import { isUnfinished, type LedgerState } from "../lifecycle/ledger";
 import { checkAdapter } from "../adapters";
 import { containsUnknown, durationMs, failuresOf, type AdapterOptions, type CheckFailure } from "../inputs/common";
-import { decodeState, secretVersionEntry, secretVersionInputs, type SecretVersionInputs } from "../inputs/secretVersion";
+import {
+  decodeState,
+  secretVersionEntry,
+  secretVersionInputs,
+  type SecretVersionInputs,
+} from "../inputs/secretVersion";
 import * as registry from "../registry";
 import { digestOf, randomId } from "../rotation/fingerprint";
 import {
@@ -49,13 +53,20 @@ export function secretVersionProvider(runtime: Runtime) {
     const store = await runtime.store(inputs.store);
     const seen = memory.of(store.location);
     declare(seen, inputs, store.location);
-    const ledger = await readLedger(inputs);
+    const ledger = await runtime.ledgerOf(inputs);
     const ids = identify(seen, inputs, old, ledger);
-    if (old && isMigration(old, inputs)) return { rotation: `${String(old["rotation"]).split(":")[0]}: moves to ${store.location}`, ...ids };
+    if (old && isMigration(old, inputs))
+      return { rotation: `${String(old["rotation"]).split(":")[0]}: moves to ${store.location}`, ...ids };
     const shown = old ? entryShown(old, ledger) : null;
     assertOurs(inputs, ledger, old, ids);
     const secret = await declared(runtime, { ...inputs, ...ids });
-    const situation = situationOf(secret, ledger, shown, old === undefined && isForced(ledger, null), runtime.context.clock.now());
+    const situation = situationOf(
+      secret,
+      ledger,
+      shown,
+      old === undefined && isForced(ledger, null),
+      runtime.context.clock.now(),
+    );
     const decision = decide(situation);
     const text = isReplacing(decision) ? decision.text : old ? String(old["rotation"]) : describeUnchanged(ledger);
     // The engine checks a replacement twice; it has to read the same both times.
@@ -72,16 +83,11 @@ export function secretVersionProvider(runtime: Runtime) {
     seen.checked = true;
   }
 
-  async function readLedger(inputs: Pick<SecretVersionInputs, "store">): Promise<LedgerState | null> {
-    const store = await runtime.store(inputs.store);
-    return decodeLedger((await store.load()).body, store.location);
-  }
-
   async function diff(_id: string, olds: Properties, news: Properties) {
     if (containsUnknown(withoutProvider(news))) return { changes: true };
     const inputs = secretVersionInputs.parse(withoutProvider(news));
     const entry = entryOf(olds);
-    const ledger = await readLedger(inputs);
+    const ledger = await runtime.ledgerOf(inputs);
     const store = await runtime.store(inputs.store);
     const seen = memory.of(store.location);
     seen.entry = entry;
@@ -112,7 +118,12 @@ export function secretVersionProvider(runtime: Runtime) {
     const entry = seen.entry;
     seen.entry = null;
     const secret = await declared(runtime, inputs);
-    if (inputs.migrateFrom) await migrate(secret.parts, await runtime.parts({ ...inputs, store: inputs.migrateFrom }, inputs.stack), inputs.migrateFrom);
+    if (inputs.migrateFrom)
+      await migrate(
+        secret.parts,
+        await runtime.parts({ ...inputs, store: inputs.migrateFrom }, inputs.stack),
+        inputs.migrateFrom,
+      );
     const facts = await createVersion(secret, entry);
     runtime.context.log.info(`${inputs.name}: v${facts.version} is current (${describeIssued(facts)})`);
     return { id: `${inputs.name}/v${facts.version}#${facts.incarnation}`, outs: outputsOf(news, facts) };
@@ -120,10 +131,8 @@ export function secretVersionProvider(runtime: Runtime) {
 
   async function update(_id: string, olds: Properties, news: Properties) {
     const inputs = secretVersionInputs.parse(withoutProvider(news));
-    const { facts, outcomes } = await updateVersion(
-      await declared(runtime, inputs),
-      requireEntry(olds),
-      (options) => runtime.store(options),
+    const { facts, outcomes } = await updateVersion(await declared(runtime, inputs), requireEntry(olds), (options) =>
+      runtime.store(options),
     );
     for (const { message } of outcomes) runtime.context.log.info(`${inputs.name}: ${message}`);
     return { outs: outputsOf(news, facts) };
@@ -211,7 +220,12 @@ function identify(seen: Seen, inputs: SecretVersionInputs, old: Properties | und
 }
 
 /** Rules 19 and 24, as far as one read of the ledger tells. */
-function assertOurs(inputs: SecretVersionInputs, ledger: LedgerState | null, old: Properties | undefined, ids: { identity: string; owner: string }): void {
+function assertOurs(
+  inputs: SecretVersionInputs,
+  ledger: LedgerState | null,
+  old: Properties | undefined,
+  ids: { identity: string; owner: string },
+): void {
   if (ledger === null || ledger.status === "torn-down") {
     if (old && ledger === null)
       throw new StateError(
@@ -222,7 +236,9 @@ function assertOurs(inputs: SecretVersionInputs, ledger: LedgerState | null, old
     return;
   }
   if (ledger.status === "moved")
-    throw new StateError(`${inputs.name}: it was moved to ${ledger.movedTo ?? "another store"}. Nothing was changed. Name that store instead.`);
+    throw new StateError(
+      `${inputs.name}: it was moved to ${ledger.movedTo ?? "another store"}. Nothing was changed. Name that store instead.`,
+    );
   if (ledger.owner.stack !== inputs.stack || (old && ledger.owner.id !== ids.owner))
     throw new StateError(
       `${inputs.name}: this store belongs to secret ${ledger.secret} of stack ${ledger.owner.stack}. One stack owns a ` +
@@ -271,7 +287,10 @@ async function refusedChanges(old: Properties, inputs: SecretVersionInputs): Pro
           reason: `kind.${name}: cannot change from ${JSON.stringify(oldKind[name])} to ${JSON.stringify(inputs.kind[name])} while the secret lives. Nothing was changed. Declare a second secret, move the consumers, then remove this one`,
         });
   }
-  if (digestOf(oldStore) !== digestOf(inputs.store) && (!inputs.migrateFrom || digestOf(inputs.migrateFrom) !== digestOf(oldStore)))
+  if (
+    digestOf(oldStore) !== digestOf(inputs.store) &&
+    (!inputs.migrateFrom || digestOf(inputs.migrateFrom) !== digestOf(oldStore))
+  )
     failures.push({
       property: "store",
       reason:
@@ -287,7 +306,11 @@ function changedNames(old: AdapterOptions, now: AdapterOptions): string[] {
 }
 
 function isMigration(olds: Properties, inputs: SecretVersionInputs): boolean {
-  return inputs.migrateFrom !== undefined && digestOf(olds["store"]) === digestOf(inputs.migrateFrom) && digestOf(inputs.store) !== digestOf(inputs.migrateFrom);
+  return (
+    inputs.migrateFrom !== undefined &&
+    digestOf(olds["store"]) === digestOf(inputs.migrateFrom) &&
+    digestOf(inputs.store) !== digestOf(inputs.migrateFrom)
+  );
 }
 
 /** The secret as declared, with its adapters. */
@@ -299,12 +322,21 @@ export async function declared(runtime: Runtime, inputs: SecretVersionInputs): P
   );
   const { adopt } = inputs;
   const adoptFrom = parts.kind.adopt?.bind(parts.kind);
-  if (adopt && !adoptFrom) throw new ConfigurationError(`${inputs.name}: credentials of kind ${inputs.kind.type} cannot be adopted.`);
+  if (adopt && !adoptFrom)
+    throw new ConfigurationError(`${inputs.name}: credentials of kind ${inputs.kind.type} cannot be adopted.`);
   return {
     parts,
     identity: inputs.identity ?? "",
     owner: { id: inputs.owner ?? "", stack: inputs.stack },
     confirmation: inputs.confirmation,
+    declaration: {
+      kind: inputs.kind,
+      replicas: inputs.replicas,
+      audit: inputs.audit ?? null,
+      everyMs: inputs.schedule ? durationMs(inputs.schedule.every) : null,
+      graceMs: durationMs(inputs.retirement.grace),
+      soakMs: durationMs(inputs.retirement.soak),
+    },
     due: {
       ...(inputs.schedule
         ? {

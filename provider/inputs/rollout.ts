@@ -1,21 +1,13 @@
 /** The inputs of a `Rollout`, as they reach `check()`. */
 import { z } from "zod";
-import { adapterOptions, durationText, secretName } from "./common";
+import { adapterOptions, secretName } from "./common";
 
-/** What a rollout needs to reach a secret; the output `link` of a `SecretVersion`. */
+/** What a rollout needs to find a secret's ledger, which tells the rest. */
 export const secretLink = z.strictObject({
   name: secretName,
   store: adapterOptions,
-  replicas: z.array(adapterOptions).default([]),
-  kind: adapterOptions,
-  audit: adapterOptions.optional(),
-  identity: z.string().optional(),
   /** Changes with every promotion, so that the engine comes by. */
   ref: z.string(),
-  /** The secret's interval, and its grace and soak; for rule 10. */
-  every: durationText.optional(),
-  grace: durationText.optional(),
-  soak: durationText.optional(),
 });
 
 export const rolloutInputs = z.strictObject({
@@ -27,6 +19,13 @@ export const rolloutInputs = z.strictObject({
   /** How many resources of the program follow the secrets. */
   dependents: z.int().min(0).default(0),
   evidence: z.enum(["adoption", "issuer", "engine"]).default("adoption"),
+});
+
+/** What stays in the Pulumi state of a rollout. */
+export const rolloutEntry = z.looseObject({
+  name: z.string(),
+  stack: z.string(),
+  secrets: z.array(secretLink),
 });
 
 export type SecretLink = z.infer<typeof secretLink>;

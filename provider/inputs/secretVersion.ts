@@ -96,6 +96,6 @@ export const secretVersionEntry = z.looseObject({
 export function decodeState(outputs: Record<string, unknown>): Record<string, unknown> {
   if (typeof outputs["versionId"] !== "string") return outputs;
   const { versionId, ...rest } = outputs;
-  const [, version, incarnation] = /^v(\d+)#(\d+)$/.exec(versionId as string) ?? [];
+  const [, version, incarnation] = /^v(\d+)#(\d+)$/.exec(versionId) ?? [];
   return { ...rest, version: Number(version), incarnation: Number(incarnation), epoch: 0 };
 }

@@ -26,7 +26,10 @@ export function unconfirmedUsers(ledger: LedgerState): Unconfirmed[] {
   if (ledger.confirmation === "none") return waiting;
   // Rule 3: the owning stack counts as a user until one of its rollouts has confirmed.
   if (ledger.confirmation === "required" && ledger.ownerUnconfirmed)
-    waiting.push({ who: `the stack ${ledger.owner.stack} itself (none of its rollouts has confirmed)`, mayUse: ["unknown"] });
+    waiting.push({
+      who: `the stack ${ledger.owner.stack} itself (none of its rollouts has confirmed)`,
+      mayUse: ["unknown"],
+    });
   else if (Object.keys(ledger.rollouts).length === 0)
     waiting.push({ who: "no rollout is registered, so nobody can confirm", mayUse: ["unknown"] });
   return waiting;

@@ -4,14 +4,7 @@
  */
 import { isConfirmed, ownerHasYetToConfirm, unconfirmedUsers } from "./confirmation";
 import { describeDuration } from "./duration";
-import {
-  activeVersion,
-  isUnfinished,
-  returnTarget,
-  unretired,
-  type LedgerState,
-  type VersionRecord,
-} from "./ledger";
+import { activeVersion, isUnfinished, returnTarget, unretired, type LedgerState, type VersionRecord } from "./ledger";
 import { describeReason, type Reason } from "./reason";
 import { decideRetirement, type RetirementPolicy } from "./retirement";
 
@@ -67,7 +60,10 @@ export function decide(situation: Situation): Decision {
     return { action: "first", text: `v${(ledger?.counters.version ?? 0) + 1}: first version` };
   // Rule 20: an `up` that finds a half-done teardown finishes it, then creates.
   if (ledger.status === "tearing-down")
-    return { action: "finish-teardown", text: `v${ledger.counters.version + 1}: first version after a teardown is finished` };
+    return {
+      action: "finish-teardown",
+      text: `v${ledger.counters.version + 1}: first version after a teardown is finished`,
+    };
   // Rule 11: an unfinished rotation goes on, due or not.
   if (isUnfinished(ledger.rotation))
     return {
@@ -87,7 +83,11 @@ export function decide(situation: Situation): Decision {
   const target = returnTarget(ledger);
   const givenUp = confirmed ? undefined : whyGivenUp(situation, ledger);
   if (givenUp && target)
-    return { action: "return", to: target.version, text: `v${target.version}: return from v${active.version}, ${givenUp}` };
+    return {
+      action: "return",
+      to: target.version,
+      text: `v${target.version}: return from v${active.version}, ${givenUp}`,
+    };
 
   let waiting: string | undefined;
   const wanted: Reason | null = forced ? { code: "on-demand", message: "the replacement was forced" } : due;
@@ -131,7 +131,10 @@ function whyGivenUp(situation: Situation, ledger: LedgerState): string | undefin
 
 /** Rule 12: the active version is confirmed, and every other one is retired or may be retired at once. */
 function whyRotationWaits(situation: Situation, ledger: LedgerState, confirmed: boolean): string | undefined {
-  if (!confirmed) return unconfirmedUsers(ledger).map((user) => `not confirmed by ${user.who}`).join("; ");
+  if (!confirmed)
+    return unconfirmedUsers(ledger)
+      .map((user) => `not confirmed by ${user.who}`)
+      .join("; ");
   for (const version of unretired(ledger)) {
     const verdict = verdictOn(situation, ledger, version);
     if (verdict.step === "hold") return verdict.message;

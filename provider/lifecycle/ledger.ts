@@ -122,6 +122,22 @@ export interface Lease {
  */
 export type Confirmation = "required" | "elsewhere" | "none";
 
+/** An adapter's type and options, as configured. */
+export interface AdapterDescription {
+  readonly type: string;
+  readonly [option: string]: unknown;
+}
+
+export interface Declaration {
+  readonly kind: AdapterDescription;
+  readonly replicas: readonly AdapterDescription[];
+  readonly audit: AdapterDescription | null;
+  /** In ms; `null` without a schedule. */
+  readonly everyMs: number | null;
+  readonly graceMs: number;
+  readonly soakMs: number;
+}
+
 export interface LedgerState {
   readonly schema: number;
   secret: string;
@@ -132,7 +148,9 @@ export interface LedgerState {
   /** Where the secret lives now, for `moved`. */
   movedTo: string | null;
   /** The former store, as configured, while copies of the versions are still there. */
-  movedFrom: { readonly store: { readonly type: string; readonly [option: string]: unknown }; readonly at: number } | null;
+  movedFrom: { readonly store: AdapterDescription; readonly at: number } | null;
+  /** What the owner declares and every rollout needs, so that a link is small and never out of date. */
+  declared: Declaration;
   /** None of these ever starts again, not after a teardown either (rule 18). */
   counters: { version: number; incarnation: number; epoch: number };
   audit: { seq: number; hash: string };
@@ -198,9 +216,7 @@ export function activeVersion(ledger: LedgerState): VersionRecord | null {
 
 /** Versions that still exist beside the active one, and are not in the making. */
 export function unretired(ledger: LedgerState): VersionRecord[] {
-  return ledger.versions.filter(
-    (record) => record.version !== ledger.active && UNRETIRED.includes(record.state),
-  );
+  return ledger.versions.filter((record) => record.version !== ledger.active && UNRETIRED.includes(record.state));
 }
 
 /** The version that a return may go to: superseded, not disabled, not retiring (rule 14). */

@@ -60,7 +60,11 @@ export function decideRetirement(
   }
   const graceEnds = (version.leftAt ?? now) + (compromised ? 0 : policy.graceMs);
   if (now < graceEnds)
-    return hold("grace", `the grace period of ${name} goes on for ${describeDuration(graceEnds - now)} more`, graceEnds);
+    return hold(
+      "grace",
+      `the grace period of ${name} goes on for ${describeDuration(graceEnds - now)} more`,
+      graceEnds,
+    );
   return { step: soakMs > 0 ? "disable" : "destroy" };
 }
 

@@ -12,7 +12,9 @@ export function isAbandonable(rotation: RotationRecord): boolean {
 export async function abandon(session: Session, why: string): Promise<void> {
   const rotation = session.ledger.rotation;
   if (!rotation || !isAbandonable(rotation))
-    throw new StateError(`${session.secret}: a rotation that is ${rotation?.phase ?? "not there"} cannot be abandoned.`);
+    throw new StateError(
+      `${session.secret}: a rotation that is ${rotation?.phase ?? "not there"} cannot be abandoned.`,
+    );
   const version = getVersion(session.ledger, rotation.version);
   if (rotation.phase !== "abandoning")
     await session.commit(

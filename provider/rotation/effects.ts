@@ -35,8 +35,7 @@ export function throughSeam<T extends object>(
       if (typeof member !== "function") return member;
       const method = member as (...args: unknown[]) => Promise<unknown>;
       if (!methods.includes(property as keyof T & string)) return method.bind(target);
-      return (...args: unknown[]) =>
-        effect(`${prefix}.${String(property)}`, fence, () => method.apply(target, args));
+      return (...args: unknown[]) => effect(`${prefix}.${String(property)}`, fence, () => method.apply(target, args));
     },
   });
 }

@@ -5,19 +5,19 @@
 import type { SecretStore } from "../contracts/store";
 import { addMayUse, isConfirmed } from "../lifecycle/confirmation";
 import { StateError } from "../lifecycle/errors";
-import { decodeLedger, getVersion, isUnfinished, refOf, type LedgerState } from "../lifecycle/ledger";
+import { decodeLedger, getVersion, isUnfinished, refOf, type AdapterDescription } from "../lifecycle/ledger";
 import { Session, type Parts } from "./session";
 
-export type AdapterOptions = NonNullable<LedgerState["movedFrom"]>["store"];
-
 /** Does nothing where the secret lives in its new store already. */
-export async function migrate(to: Parts, from: Parts, fromOptions: AdapterOptions): Promise<void> {
+export async function migrate(to: Parts, from: Parts, fromOptions: AdapterDescription): Promise<void> {
   const there = decodeLedger((await to.store.load()).body, to.store.location);
   if (there?.status === "live") return;
   await Session.run(from, async (session) => {
     const { ledger } = session;
     if (ledger.status !== "live" && ledger.status !== "moved")
-      throw new StateError(`${session.secret}: it is ${ledger.status} in ${from.store.location} and cannot be moved. Nothing was changed.`);
+      throw new StateError(
+        `${session.secret}: it is ${ledger.status} in ${from.store.location} and cannot be moved. Nothing was changed.`,
+      );
     if (isUnfinished(ledger.rotation))
       throw new StateError(
         `${session.secret}: its rotation stopped ${ledger.rotation.phase}. Nothing was changed. Let a run with the former ` +
@@ -34,7 +34,7 @@ export async function migrate(to: Parts, from: Parts, fromOptions: AdapterOption
   });
 }
 
-async function copy(session: Session, to: SecretStore, fromOptions: AdapterOptions): Promise<void> {
+async function copy(session: Session, to: SecretStore, fromOptions: AdapterDescription): Promise<void> {
   const { ledger } = session;
   for (const version of ledger.versions) {
     if (version.endedAt !== null || version.fingerprint === null) continue;
@@ -56,7 +56,7 @@ async function copy(session: Session, to: SecretStore, fromOptions: AdapterOptio
 export async function sweepFormerStore(
   session: Session,
   graceMs: number,
-  openStore: (options: AdapterOptions) => Promise<SecretStore>,
+  openStore: (options: AdapterDescription) => Promise<SecretStore>,
 ): Promise<void> {
   const { movedFrom } = session.ledger;
   if (!movedFrom || !isConfirmed(session.ledger) || session.now < movedFrom.at + graceMs) return;

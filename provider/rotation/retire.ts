@@ -4,7 +4,7 @@
  */
 import type { UsageReport } from "../contracts/kind";
 import { RotationError, StateError } from "../lifecycle/errors";
-import { getVersion, refOf, unretired, type LedgerState, type VersionRecord } from "../lifecycle/ledger";
+import { getVersion, refOf, unretired, type VersionRecord } from "../lifecycle/ledger";
 import { decideRetirement, type RetirementPolicy } from "../lifecycle/retirement";
 import { verifyStored } from "./verify";
 import type { Session } from "./session";
@@ -30,7 +30,11 @@ export async function retireWhatMay(session: Session, options: RetirementOptions
 }
 
 /** One step towards the retirement of a version, or the reason why not. Never throws because it may not happen. */
-export async function tryToRetire(session: Session, number: number, options: RetirementOptions): Promise<RetirementOutcome> {
+export async function tryToRetire(
+  session: Session,
+  number: number,
+  options: RetirementOptions,
+): Promise<RetirementOutcome> {
   const version = getVersion(session.ledger, number);
   const verdict = decideRetirement(session.ledger, version, options, session.now, options.compromisedBefore);
   switch (verdict.step) {
@@ -47,7 +51,12 @@ export async function tryToRetire(session: Session, number: number, options: Ret
   }
 }
 
-async function putOff(session: Session, version: VersionRecord, code: string, message: string): Promise<RetirementOutcome> {
+async function putOff(
+  session: Session,
+  version: VersionRecord,
+  code: string,
+  message: string,
+): Promise<RetirementOutcome> {
   const said = getVersion(session.ledger, version.version).putOff;
   // The same reason again is no news: runs would fill the trail, as the time left changes in its text.
   if (said?.code !== code && version.version !== session.ledger.active && version.endedAt === null)
@@ -67,7 +76,12 @@ async function whatHoldsItBack(
   options: RetirementOptions,
 ): Promise<RetirementOutcome | undefined> {
   if (await repairLabels(session))
-    return putOff(session, getVersion(session.ledger, version.version), "grace", `a label of "current" pointed to the wrong version and was repaired; grace starts again`);
+    return putOff(
+      session,
+      getVersion(session.ledger, version.version),
+      "grace",
+      `a label of "current" pointed to the wrong version and was repaired; grace starts again`,
+    );
   // Ending sessions is asked for, so their being there is no reason to wait.
   if (options.terminateSessions || !version.issued) return undefined;
   const usage = await session.kind.usage(version.issued);
@@ -97,7 +111,10 @@ export async function repairLabels(session: Session): Promise<boolean> {
   const { ledger } = session;
   if (ledger.active === null) return false;
   const active = refOf(getVersion(ledger, ledger.active));
-  const labels = [session.current, ...(await Promise.all(session.replicas.map(async (replica) => (await replica.load()).current)))];
+  const labels = [
+    session.current,
+    ...(await Promise.all(session.replicas.map(async (replica) => (await replica.load()).current))),
+  ];
   const wrong = labels.filter((label) => label?.token !== active.token);
   if (wrong.length === 0) return false;
   await session.promoteEverywhere(active);
@@ -127,7 +144,11 @@ async function disable(session: Session, version: VersionRecord): Promise<Retire
     { step: "disabling", version: version.version, reason: "its grace period is over" },
   );
   if (version.issued) await session.kind.disable(version.issued);
-  await session.commit(() => undefined, { step: "disabled", version: version.version, reason: "reversible until the soak time is over" });
+  await session.commit(() => undefined, {
+    step: "disabled",
+    version: version.version,
+    reason: "reversible until the soak time is over",
+  });
   return { outcome: "disabled", message: `v${version.version} is disabled and will be destroyed after its soak time` };
 }
 
@@ -147,14 +168,22 @@ export async function enable(session: Session, version: VersionRecord, why: stri
 }
 
 /** Final. May be finished by any later run. */
-async function destroy(session: Session, version: VersionRecord, options: RetirementOptions): Promise<RetirementOutcome> {
+async function destroy(
+  session: Session,
+  version: VersionRecord,
+  options: RetirementOptions,
+): Promise<RetirementOutcome> {
   const name = `v${version.version}`;
   if (version.state !== "retiring")
     await session.commit(
       (ledger) => {
         getVersion(ledger, version.version).state = "retiring";
       },
-      { step: "retiring", version: version.version, reason: version.rejected ? "rejected" : "superseded by a confirmed version" },
+      {
+        step: "retiring",
+        version: version.version,
+        reason: version.rejected ? "rejected" : "superseded by a confirmed version",
+      },
     );
   if (version.proof === null) {
     const stillUsed = await revokeUnlessUsed(session, version, options);
@@ -175,7 +204,11 @@ async function destroy(session: Session, version: VersionRecord, options: Retire
 }
 
 /** A session that came in the last moment holds the end back, and any later run finishes it. */
-async function revokeUnlessUsed(session: Session, version: VersionRecord, options: RetirementOptions): Promise<string | undefined> {
+async function revokeUnlessUsed(
+  session: Session,
+  version: VersionRecord,
+  options: RetirementOptions,
+): Promise<string | undefined> {
   if (!version.issued) return undefined;
   try {
     await session.kind.revoke(version.issued, { terminateSessions: options.terminateSessions });
@@ -198,7 +231,12 @@ async function proveDead(session: Session, version: VersionRecord): Promise<void
     (ledger) => {
       getVersion(ledger, version.version).proof = { at: session.now, detail: verification.detail };
     },
-    { step: "revoked", version: version.version, reason: "a log-in with it is refused", detail: { proof: verification.detail } },
+    {
+      step: "revoked",
+      version: version.version,
+      reason: "a log-in with it is refused",
+      detail: { proof: verification.detail },
+    },
   );
 }
 

@@ -60,7 +60,13 @@ export async function finishReturn(session: Session, options: ReturnOptions): Pr
       activate(ledger, good.version);
       if (options.inCreate) ledger.counters.incarnation++;
       // The version that is active again is nobody's failed attempt, and there is nothing else to return to.
-      ledger.rotation = { ...(ledger.rotation as RotationRecord), phase: "confirming", returnTo: null, promotedAt: null, attempts: 0 };
+      ledger.rotation = {
+        ...(ledger.rotation as RotationRecord),
+        phase: "confirming",
+        returnTo: null,
+        promotedAt: null,
+        attempts: 0,
+      };
     },
     { step: "returned", version: good.version, reason: ledgerReason(session), detail: { rejected: `v${bad}` } },
   );

@@ -6,7 +6,14 @@ import type { HealthCheck } from "../contracts/check";
 import type { Consumer, RollTarget } from "../contracts/consumer";
 import { addMayUse, isConfirmed, isConfirmedOn } from "../lifecycle/confirmation";
 import { RotationError, StateError, UnreachableError } from "../lifecycle/errors";
-import { getVersion, isUnfinished, refOf, returnTarget, type LedgerState, type RotationRecord } from "../lifecycle/ledger";
+import {
+  getVersion,
+  isUnfinished,
+  refOf,
+  returnTarget,
+  type LedgerState,
+  type RotationRecord,
+} from "../lifecycle/ledger";
 import { probeCanaries, watchHealth, type HealthReport } from "./health";
 import { holdAgainstStore } from "./inspect";
 import { enable } from "./retire";
@@ -150,7 +157,9 @@ async function register(session: Session, rollout: DeclaredRollout): Promise<voi
 
 /** Rule 1: consumers that read "current" by themselves, or follow the engine, use a version before they are rolled. */
 function isPinned(rollout: DeclaredRollout): boolean {
-  return !rollout.hasDependents && rollout.consumers.length > 0 && rollout.consumers.every((consumer) => consumer.pinned);
+  return (
+    !rollout.hasDependents && rollout.consumers.length > 0 && rollout.consumers.every((consumer) => consumer.pinned)
+  );
 }
 
 async function currentTarget(sessions: readonly Session[]): Promise<RollTarget> {
@@ -192,7 +201,13 @@ async function commitMayUse(session: Session, rollout: DeclaredRollout): Promise
 
 async function askCanaries(sessions: readonly Session[], rollout: DeclaredRollout, target: RollTarget): Promise<void> {
   const context = contextOf(sessions);
-  const reports = await probeCanaries({ checks: rollout.checks, target, clock: context.clock, signal: context.signal, log: context.log });
+  const reports = await probeCanaries({
+    checks: rollout.checks,
+    target,
+    clock: context.clock,
+    signal: context.signal,
+    log: context.log,
+  });
   await report(sessions, "canary-checked", reports);
   const failed = reports.filter((health) => !health.healthy);
   if (failed.length > 0) throw new Unhealthy(`before any consumer was touched: ${failed.map(sayHealth).join("; ")}`);
@@ -216,7 +231,12 @@ async function rollWaves(
   return health;
 }
 
-async function rollOne(sessions: readonly Session[], rollout: DeclaredRollout, consumer: Consumer, target: RollTarget): Promise<void> {
+async function rollOne(
+  sessions: readonly Session[],
+  rollout: DeclaredRollout,
+  consumer: Consumer,
+  target: RollTarget,
+): Promise<void> {
   const started = contextOf(sessions).clock.now();
   try {
     await consumer.roll(target);
@@ -238,7 +258,11 @@ async function rollOne(sessions: readonly Session[], rollout: DeclaredRollout, c
     });
 }
 
-async function watch(sessions: readonly Session[], rollout: DeclaredRollout, target: RollTarget): Promise<readonly HealthReport[]> {
+async function watch(
+  sessions: readonly Session[],
+  rollout: DeclaredRollout,
+  target: RollTarget,
+): Promise<readonly HealthReport[]> {
   const { clock, signal, log } = contextOf(sessions);
   const reports = await watchHealth({ checks: rollout.checks, target, clock, signal, log });
   await report(sessions, "health-checked", reports);
@@ -253,10 +277,18 @@ async function watch(sessions: readonly Session[], rollout: DeclaredRollout, tar
 
 async function report(sessions: readonly Session[], step: string, reports: readonly HealthReport[]): Promise<void> {
   if (reports.length === 0) return;
-  const detail = Object.fromEntries(reports.map((health) => [health.name, `${health.healthy ? "healthy" : "unhealthy"}: ${health.lastDetail}`]));
+  const detail = Object.fromEntries(
+    reports.map((health) => [health.name, `${health.healthy ? "healthy" : "unhealthy"}: ${health.lastDetail}`]),
+  );
   const result = reports.every((health) => health.healthy) ? "ok" : "failed";
   for (const session of sessions)
-    await session.commit(() => undefined, { step, version: session.ledger.active, result, reason: `${reports.length} checks`, detail });
+    await session.commit(() => undefined, {
+      step,
+      version: session.ledger.active,
+      result,
+      reason: `${reports.length} checks`,
+      detail,
+    });
 }
 
 function sayHealth(health: HealthReport): string {
@@ -284,11 +316,13 @@ async function askIssuer(sessions: readonly Session[], rollout: DeclaredRollout)
 
 async function confirm(session: Session, rollout: DeclaredRollout): Promise<void> {
   const active = getVersion(session.ledger, session.ledger.active ?? 0);
-  if (session.ledger.rollouts[rollout.key] === undefined) throw new StateError(`${session.secret}: the rollout was removed meanwhile.`);
-  await session.commit(
-    (next) => confirmIn(next, rollout, active.version, session.now),
-    { step: "confirmed", version: active.version, reason: `rollout ${rollout.name} of ${rollout.stack}, evidence: ${rollout.evidence}` },
-  );
+  if (session.ledger.rollouts[rollout.key] === undefined)
+    throw new StateError(`${session.secret}: the rollout was removed meanwhile.`);
+  await session.commit((next) => confirmIn(next, rollout, active.version, session.now), {
+    step: "confirmed",
+    version: active.version,
+    reason: `rollout ${rollout.name} of ${rollout.stack}, evidence: ${rollout.evidence}`,
+  });
 }
 
 function confirmIn(ledger: LedgerState, rollout: DeclaredRollout, version: number, now: number): void {
@@ -304,7 +338,7 @@ function confirmIn(ledger: LedgerState, rollout: DeclaredRollout, version: numbe
   if (ledger.rotation?.phase !== "confirming") return;
   // A confirmed return is the end of a failed rotation, not a success: the next attempt still waits.
   if (ledger.rotation.version === version) ledger.failures = null;
-  ledger.rotation = { ...(ledger.rotation as RotationRecord), phase: "done" };
+  ledger.rotation = { ...ledger.rotation, phase: "done" };
 }
 
 /** Leaves the new version where that is possible, and puts the consumers back. */
@@ -376,12 +410,16 @@ async function revertConsumers(
   if (touched.length === 0) states.push("no consumer was touched");
   for (const [index, session] of sessions.entries()) {
     // Only what is seen counts: with dependents of the program nobody has looked at what those use now.
-    const known = !rollout.hasDependents && isPinned(rollout) && (touched.length === rollout.consumers.length || isSettled(before[index], session));
+    const known =
+      !rollout.hasDependents &&
+      isPinned(rollout) &&
+      (touched.length === rollout.consumers.length || isSettled(before[index], session));
     if (!allBack || !known) continue;
-    await session.commit(
-      (next) => confirmIn(next, rollout, next.active ?? 0, session.now),
-      { step: "confirmed", version: session.ledger.active, reason: `rollout ${rollout.name} of ${rollout.stack} is back` },
-    );
+    await session.commit((next) => confirmIn(next, rollout, next.active ?? 0, session.now), {
+      step: "confirmed",
+      version: session.ledger.active,
+      reason: `rollout ${rollout.name} of ${rollout.stack} is back`,
+    });
   }
   return states;
 }
@@ -407,9 +445,20 @@ export async function leave(secrets: readonly UsedSecret[], key: string): Promis
       await session.commit(
         (next) => {
           Reflect.deleteProperty(next.rollouts, key);
-          if (!gone) next.residues[key] = { stack: record.stack, name: record.name, mayUse: record.mayUse, pinned: record.pinned, leftAt: session.now };
+          if (!gone)
+            next.residues[key] = {
+              stack: record.stack,
+              name: record.name,
+              mayUse: record.mayUse,
+              pinned: record.pinned,
+              leftAt: session.now,
+            };
         },
-        { step: "rollout-left", version: session.ledger.active, reason: `${record.name} of ${record.stack} may still use ${record.mayUse.map((use) => (use === "unknown" ? "anything" : `v${use}`)).join(", ")}` },
+        {
+          step: "rollout-left",
+          version: session.ledger.active,
+          reason: `${record.name} of ${record.stack} may still use ${record.mayUse.map((use) => (use === "unknown" ? "anything" : `v${use}`)).join(", ")}`,
+        },
       );
     }
   });

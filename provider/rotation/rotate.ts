@@ -59,15 +59,12 @@ export function proposeIn(ledger: LedgerState, proposal: Proposal, now: number):
 
 /** Starts a rotation; the caller has seen that rule 12 lets it. */
 export async function propose(session: Session, proposal: Proposal): Promise<void> {
-  await session.commit(
-    (ledger) => proposeIn(ledger, proposal, session.now),
-    {
-      step: "proposed",
-      version: session.ledger.counters.version + 1,
-      reason: describeReason(proposal.reason),
-      detail: proposal.reason.events ? { events: proposal.reason.events.join(", ") } : {},
-    },
-  );
+  await session.commit((ledger) => proposeIn(ledger, proposal, session.now), {
+    step: "proposed",
+    version: session.ledger.counters.version + 1,
+    reason: describeReason(proposal.reason),
+    detail: proposal.reason.events ? { events: proposal.reason.events.join(", ") } : {},
+  });
 }
 
 /** How a credential that is adopted is read from its issuer. */
@@ -115,7 +112,12 @@ async function stage(session: Session, rotation: RotationRecord, version: Versio
       if (phase === "issued") record.issuedAt = version.adopted ? version.proposedAt : session.now;
       (ledger.rotation as RotationRecord).phase = phase;
     },
-    { step: version.adopted ? "adopted" : phase, version: version.version, reason: describeReason(version.reason), detail: { ...stored.issued, fingerprint: stored.fingerprint } },
+    {
+      step: version.adopted ? "adopted" : phase,
+      version: version.version,
+      reason: describeReason(version.reason),
+      detail: { ...stored.issued, fingerprint: stored.fingerprint },
+    },
   );
 }
 
@@ -234,7 +236,12 @@ async function verifyIssued(session: Session, version: VersionRecord): Promise<v
   const stored = await session.store.read(refOf(version));
   const verification = await session.kind.verify(stored.value, stored.issued);
   if (!verification.works) {
-    await recordFailure(session, version.version, "verified", `v${version.version} does not work: ${verification.detail}`);
+    await recordFailure(
+      session,
+      version.version,
+      "verified",
+      `v${version.version} does not work: ${verification.detail}`,
+    );
     await abandon(session, `it does not work: ${verification.detail}`);
     throw new RotationError(
       `${session.secret}: v${version.version} was issued but does not work: ${verification.detail}. It was revoked and ` +
@@ -257,7 +264,12 @@ async function distribute(session: Session, version: VersionRecord): Promise<voi
   await setPhase(session, "promoting", version, `distributed to ${session.replicas.length + 1} stores`);
 }
 
-async function setPhase(session: Session, phase: "verified" | "promoting", version: VersionRecord, why: string): Promise<void> {
+async function setPhase(
+  session: Session,
+  phase: "verified" | "promoting",
+  version: VersionRecord,
+  why: string,
+): Promise<void> {
   await session.commit(
     (ledger) => {
       (ledger.rotation as RotationRecord).phase = phase;

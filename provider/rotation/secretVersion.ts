@@ -2,6 +2,7 @@
  * What the engine's calls on a `SecretVersion` do: `create()`, `update()` and `delete()`. Each decides afresh, from the
  * ledger as it is now, whatever `diff()` saw before.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { IssuedRef, SecretValue } from "../contracts/context";
 import type { SecretStore } from "../contracts/store";
 import { isConfirmed, ownerHasYetToConfirm } from "../lifecycle/confirmation";
@@ -12,11 +13,13 @@ import {
   getVersion,
   isUnfinished,
   LEDGER_SCHEMA,
+  type AdapterDescription,
   type Confirmation,
+  type Declaration,
   type LedgerState,
   type RotationRecord,
 } from "../lifecycle/ledger";
-import { decideDue, type DueInputs } from "../triggers/due";
+import { decideDue, type DueInputs, type DueVerdict } from "../triggers/due";
 import { abandon, isAbandonable } from "./abandon";
 import { randomKey } from "./fingerprint";
 import { holdAgainstIssuer } from "./inspect";
@@ -24,7 +27,7 @@ import { repairLabels, retireWhatMay, tryToRetire, type RetirementOptions, type 
 import { finishReturn, startReturn } from "./return";
 import { advance, propose, proposeIn } from "./rotate";
 import { Session, type Parts } from "./session";
-import { sweepFormerStore, type AdapterOptions } from "./migrate";
+import { sweepFormerStore } from "./migrate";
 import { tearDown } from "./teardown";
 import { verifyStored } from "./verify";
 
@@ -34,6 +37,8 @@ export interface DeclaredSecret {
   readonly identity: string;
   readonly owner: { readonly id: string; readonly stack: string };
   readonly confirmation: Confirmation;
+  /** What rollouts read from the ledger. */
+  readonly declaration: Declaration;
   readonly due: DueInputs;
   readonly retirement: Omit<RetirementOptions, "compromisedBefore">;
   readonly unconfirmed: Situation["unconfirmed"];
@@ -50,25 +55,26 @@ export interface VersionFacts {
   readonly issued: IssuedRef;
 }
 
-export function situationOf(secret: DeclaredSecret, ledger: LedgerState | null, entry: Entry | null, forced: boolean, now: number): Situation & { waiting?: string; nextAt: number | null } {
-  const verdict = ledger === null ? { due: null, nextAt: null } : decideDue(secret.due, ledger, now);
-  return {
-    ledger,
-    entry,
-    forced,
-    due: verdict.due,
-    nextAt: verdict.nextAt,
-    ...("compromisedBefore" in verdict && verdict.compromisedBefore !== undefined ? { compromisedBefore: verdict.compromisedBefore } : {}),
-    ...("waiting" in verdict && verdict.waiting !== undefined ? { waiting: verdict.waiting } : {}),
-    policy: secret.retirement,
-    unconfirmed: secret.unconfirmed,
-    now,
-  };
+export function situationOf(
+  secret: DeclaredSecret,
+  ledger: LedgerState | null,
+  entry: Entry | null,
+  forced: boolean,
+  now: number,
+): Situation & DueVerdict {
+  const verdict: DueVerdict = ledger === null ? { due: null, nextAt: null } : decideDue(secret.due, ledger, now);
+  return { ledger, entry, forced, ...verdict, policy: secret.retirement, unconfirmed: secret.unconfirmed, now };
 }
 
 /** Rule 13: without a `diff()` before it, a confirmed version is being replaced by force. */
 export function isForced(ledger: LedgerState | null, entry: Entry | null): boolean {
-  return entry === null && ledger !== null && ledger.status === "live" && !isUnfinished(ledger.rotation) && isConfirmed(ledger);
+  return (
+    entry === null &&
+    ledger !== null &&
+    ledger.status === "live" &&
+    !isUnfinished(ledger.rotation) &&
+    isConfirmed(ledger)
+  );
 }
 
 /**
@@ -95,7 +101,11 @@ async function firstVersion(secret: DeclaredSecret, session: Session): Promise<V
     session.now,
   );
   await session.createLedger(initial, [
-    { step: "proposed", version: initial.counters.version, reason: adopted ? "adoption of a credential that exists" : "first version" },
+    {
+      step: "proposed",
+      version: initial.counters.version,
+      reason: adopted ? "adoption of a credential that exists" : "first version",
+    },
   ]);
   await advance(session, secret.adopt);
   if (adopted) await settle(secret, session, null);
@@ -111,6 +121,7 @@ function firstLedger(secret: DeclaredSecret, tombstone: LedgerState | null): Led
     status: "live",
     movedTo: null,
     movedFrom: null,
+    declared: secret.declaration,
     counters: tombstone?.counters ?? { version: 0, incarnation: 0, epoch: 0 },
     audit: { seq: 0, hash: "0".repeat(64) },
     fingerprintKey: randomKey(),
@@ -133,14 +144,20 @@ function firstLedger(secret: DeclaredSecret, tombstone: LedgerState | null): Led
 async function beforeActing(secret: DeclaredSecret, session: Session): Promise<void> {
   await holdAgainstIssuer(session);
   if (!isUnfinished(session.ledger.rotation)) await repairLabels(session);
-  if (session.ledger.confirmation !== secret.confirmation)
-    await session.commit(
-      (ledger) => {
-        ledger.confirmation = secret.confirmation;
-        if (secret.confirmation !== "required") ledger.ownerUnconfirmed = false;
-      },
-      { step: "confirmation-changed", version: null, reason: `confirmation: ${secret.confirmation}` },
-    );
+  await keepDeclaration(secret, session);
+}
+
+async function keepDeclaration(secret: DeclaredSecret, session: Session): Promise<void> {
+  const { ledger } = session;
+  if (ledger.confirmation === secret.confirmation && isDeepStrictEqual(ledger.declared, secret.declaration)) return;
+  await session.commit(
+    (next) => {
+      next.declared = secret.declaration;
+      next.confirmation = secret.confirmation;
+      if (secret.confirmation !== "required") next.ownerUnconfirmed = false;
+    },
+    { step: "declared", version: null, reason: `the program changed; confirmation: ${secret.confirmation}` },
+  );
 }
 
 /** Does what has to be done until there is a version to hand out under a fresh incarnation. */
@@ -157,7 +174,10 @@ async function settle(secret: DeclaredSecret, session: Session, entry: Entry | n
     case "rotate":
       return rotate(secret, session, decision, situation);
     case "first": // The first rotation was abandoned; the ledger goes on.
-      await propose(session, { reason: { code: "first", message: "first version" }, inputsDigest: secret.due.inputsDigest });
+      await propose(session, {
+        reason: { code: "first", message: "first version" },
+        inputsDigest: secret.due.inputsDigest,
+      });
       return advance(session);
     case "hand-out":
       return handOut(session, decision.text);
@@ -184,7 +204,11 @@ async function abandonWhatIsOutdated(secret: DeclaredSecret, session: Session): 
 
 async function resume(secret: DeclaredSecret, session: Session): Promise<void> {
   const rotation = session.ledger.rotation as RotationRecord;
-  await session.commit(() => undefined, { step: "resumed", version: rotation.version, reason: `the rotation had stopped ${rotation.phase}` });
+  await session.commit(() => undefined, {
+    step: "resumed",
+    version: rotation.version,
+    reason: `the rotation had stopped ${rotation.phase}`,
+  });
   if (rotation.phase === "returning") return finishReturn(session, { inCreate: true });
   await advance(session, secret.adopt);
   // An adopted credential is only the predecessor of the first version of ours.
@@ -197,7 +221,9 @@ async function rotate(
   decision: Extract<Decision, { action: "rotate" }>,
   situation: Situation,
 ): Promise<void> {
-  const held = (await retireWhatMay(session, retirementOf(secret, situation))).filter((outcome) => outcome.outcome !== "retired");
+  const held = (await retireWhatMay(session, retirementOf(secret, situation))).filter(
+    (outcome) => outcome.outcome !== "retired",
+  );
   // Rule 12: two are live, so this one is handed out as it is; failing would keep the run from ever retiring one.
   if (held.length > 0) return handOut(session, asItIs(session, held.map((outcome) => outcome.message).join("; ")));
   await propose(session, { reason: decision.reason, inputsDigest: secret.due.inputsDigest });
@@ -250,7 +276,7 @@ function factsOf(session: Session): VersionFacts {
 export async function updateVersion(
   secret: DeclaredSecret,
   entry: Entry,
-  openStore: (options: AdapterOptions) => Promise<SecretStore>,
+  openStore: (options: AdapterDescription) => Promise<SecretStore>,
 ): Promise<{ facts: VersionFacts; outcomes: RetirementOutcome[] }> {
   return Session.run(secret.parts, async (session) => {
     await beforeActing(secret, session);
@@ -269,7 +295,12 @@ async function countUnconfirmedRun(session: Session): Promise<void> {
     (ledger) => {
       (ledger.rotation as RotationRecord).attempts++;
     },
-    { step: "unconfirmed", version: session.ledger.active, result: "put-off", reason: "another run finds it unconfirmed" },
+    {
+      step: "unconfirmed",
+      version: session.ledger.active,
+      result: "put-off",
+      reason: "another run finds it unconfirmed",
+    },
   );
 }
 
@@ -278,7 +309,11 @@ export type DeleteOutcome = RetirementOutcome | { readonly outcome: "torn-down" 
 /**
  * @param stillDeclared whether this process saw the program declare the secret (rule 19).
  */
-export async function deleteVersion(secret: DeclaredSecret, entry: Entry, stillDeclared: boolean): Promise<DeleteOutcome> {
+export async function deleteVersion(
+  secret: DeclaredSecret,
+  entry: Entry,
+  stillDeclared: boolean,
+): Promise<DeleteOutcome> {
   return Session.run(secret.parts, async (session) => {
     if (!session.hasLedger || session.ledger.status === "torn-down") return nothing("there is no ledger any more");
     const { ledger } = session;
@@ -293,7 +328,8 @@ export async function deleteVersion(secret: DeclaredSecret, entry: Entry, stillD
     }
     const version = findVersion(ledger, entry.version);
     // Rule 9: an entry of the version that is active (again) is only a stale incarnation.
-    if (!version || version.version === ledger.active || version.endedAt !== null) return nothing("its version needs no retirement");
+    if (!version || version.version === ledger.active || version.endedAt !== null)
+      return nothing("its version needs no retirement");
     await beforeActing(secret, session);
     const situation = situationOf(secret, session.ledger, entry, false, session.now);
     return tryToRetire(session, entry.version, retirementOf(secret, situation));

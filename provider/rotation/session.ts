@@ -67,7 +67,12 @@ export class Session {
       parts.context.signal.throwIfAborted();
       await parts.parentLives();
     };
-    this.store = throughSeam(parts.store, "store", ["putVersion", "promote", "clearCurrent", "retire", "commit"], fence);
+    this.store = throughSeam(
+      parts.store,
+      "store",
+      ["putVersion", "promote", "clearCurrent", "retire", "commit"],
+      fence,
+    );
     this.replicas = parts.replicas.map((replica) =>
       throughSeam(replica, "replica", ["putVersion", "promote", "clearCurrent", "retire"], fence),
     );

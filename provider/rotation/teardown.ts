@@ -5,7 +5,9 @@ import type { Session } from "./session";
 
 /** @throws StateError while rollouts of other stacks are registered; nothing was changed. */
 export async function tearDown(session: Session): Promise<void> {
-  const foreign = Object.values(session.ledger.rollouts).filter((rollout) => rollout.stack !== session.ledger.owner.stack);
+  const foreign = Object.values(session.ledger.rollouts).filter(
+    (rollout) => rollout.stack !== session.ledger.owner.stack,
+  );
   if (session.ledger.status !== "tearing-down") {
     if (foreign.length > 0)
       throw new StateError(
@@ -17,7 +19,11 @@ export async function tearDown(session: Session): Promise<void> {
       (ledger) => {
         ledger.status = "tearing-down";
       },
-      { step: "tearing-down", version: session.ledger.active, reason: "the secret was taken out of the program, or its stack destroyed" },
+      {
+        step: "tearing-down",
+        version: session.ledger.active,
+        reason: "the secret was taken out of the program, or its stack destroyed",
+      },
     );
   }
   await session.clearCurrentEverywhere();
@@ -43,10 +49,11 @@ export async function tearDown(session: Session): Promise<void> {
       },
     );
   }
-  await session.commit(
-    (ledger) => Object.assign(ledger, emptied(ledger)),
-    { step: "teardown-done", version: null, reason: "a tombstone with the counters stays" },
-  );
+  await session.commit((ledger) => Object.assign(ledger, emptied(ledger)), {
+    step: "teardown-done",
+    version: null,
+    reason: "a tombstone with the counters stays",
+  });
 }
 
 async function issuedInStore(session: Session, token: string, version: number) {

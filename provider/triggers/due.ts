@@ -59,7 +59,9 @@ export function decideDue(inputs: DueInputs, ledger: LedgerState, now: number): 
   const active = activeVersion(ledger);
   if (active === null) return { due: null, nextAt: null };
   // Rule 11: an event is handled only when a version issued after it is confirmed; one that is issued is on its way.
-  const open = inputs.events.filter((event) => event.at <= now + ALLOWED_CLOCK_SKEW_MS && !isAnswered(event, ledger.confirmedIssueAt));
+  const open = inputs.events.filter(
+    (event) => event.at <= now + ALLOWED_CLOCK_SKEW_MS && !isAnswered(event, ledger.confirmedIssueAt),
+  );
   const pending = open.filter((event) => !isAnswered(event, active.issuedAt));
   const compromises = open.filter((event) => event.reason === "suspected-compromise");
   const compromisedBefore =
@@ -70,7 +72,8 @@ export function decideDue(inputs: DueInputs, ledger: LedgerState, now: number): 
     ...(compromisedBefore === undefined ? {} : { compromisedBefore }),
   };
 
-  const due = pending.length > 0 ? eventReason(pending) : (changedInputs(inputs, active.inputsDigest) ?? schedule?.due ?? null);
+  const due =
+    pending.length > 0 ? eventReason(pending) : (changedInputs(inputs, active.inputsDigest) ?? schedule?.due ?? null);
   if (due === null) return { due, ...rest, ...(schedule?.waiting ? { waiting: schedule.waiting } : {}) };
   const retryAt = compromises.length > 0 ? 0 : retryMoment(inputs, ledger);
   if (now < retryAt)

@@ -65,9 +65,9 @@ export const LAYERS = [
   {
     name: "provider/rotation",
     files: rotation,
-    ours: [rotation, lifecycle, contracts, auditChain],
+    ours: [rotation, triggers, lifecycle, contracts, auditChain],
     packages: [/^(luxon|zod)$/, BUILT_IN],
-    rule: "only itself, provider/lifecycle, provider/contracts and provider/audit/chain; adapters are given to it",
+    rule: "only itself, provider/triggers, provider/lifecycle, provider/contracts and provider/audit/chain; adapters are given to it",
   },
   {
     name: "provider/net",

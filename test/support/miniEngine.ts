@@ -166,7 +166,12 @@ export class MiniStack {
   }
 
   private async checked(
-    provider: { check(olds: Properties | undefined, news: Properties): Promise<{ inputs: Properties; failures?: { property: string; reason: string }[] }> },
+    provider: {
+      check(
+        olds: Properties | undefined,
+        news: Properties,
+      ): Promise<{ inputs: Properties; failures?: { property: string; reason: string }[] }>;
+    },
     olds: Properties | undefined,
     args: Properties,
   ): Promise<Properties> {
@@ -177,12 +182,15 @@ export class MiniStack {
 
   /** What another stack would read by a stack reference. */
   get link(): Properties {
-    const { name, store, kind, ref, identity, schedule, retirement } = this.secret?.outputs ?? {};
-    const timing = schedule ? { every: (schedule as Properties)["every"], grace: "1h", soak: "1h", ...pick(retirement as Properties) } : {};
-    return { name, store, kind, ref, identity, ...timing };
+    const { name, store, ref } = this.secret?.outputs ?? {};
+    return { name, store, ref };
   }
 
-  async stepRollout(provider: ReturnType<typeof rolloutProvider>, args: (link: Properties) => Properties, link = this.link): Promise<RunResult["rollout"]> {
+  async stepRollout(
+    provider: ReturnType<typeof rolloutProvider>,
+    args: (link: Properties) => Properties,
+    link = this.link,
+  ): Promise<RunResult["rollout"]> {
     const old = this.rollout;
     const inputs = await this.checked(provider, old?.inputs, { stack: this.name, ...args(link), ...PROVIDER });
     if (!old) {
@@ -214,7 +222,8 @@ export class MiniStack {
     try {
       if (this.rollout) await rollout.delete(this.rollout.id, this.rollout.outputs);
       this.rollout = null;
-      for (const entry of [...this.pending, ...(this.secret ? [this.secret] : [])]) await secretVersion.delete(entry.id, entry.outputs);
+      for (const entry of [...this.pending, ...(this.secret ? [this.secret] : [])])
+        await secretVersion.delete(entry.id, entry.outputs);
       this.pending = [];
       this.secret = null;
       return { log, secret: "none", rollout: "none" };
@@ -230,8 +239,4 @@ export class MiniStack {
     const opened = await runtime.store(store);
     return decodeLedger((await opened.load()).body, opened.location) as LedgerState;
   }
-}
-
-function pick(retirement: Properties | undefined): Properties {
-  return Object.fromEntries(Object.entries(retirement ?? {}).filter(([name]) => name === "grace" || name === "soak"));
 }

@@ -36,7 +36,8 @@ export class PulumiStack {
   constructor(options: StackOptions) {
     this.folder = options.folder ?? mkdtempSync(join(tmpdir(), "rotation-stack-"));
     this.name = options.stack ?? "dev";
-    for (const part of ["backend", "home", "node_modules/@pulumi"]) mkdirSync(join(this.folder, part), { recursive: true });
+    for (const part of ["backend", "home", "node_modules/@pulumi"])
+      mkdirSync(join(this.folder, part), { recursive: true });
     symlinkSync(ROOT, join(this.folder, "node_modules/pulumi-rotating-secrets"));
     symlinkSync(join(ROOT, "node_modules/@pulumi/pulumi"), join(this.folder, "node_modules/@pulumi/pulumi"));
     writeFileSync(
@@ -68,7 +69,10 @@ export class PulumiStack {
   }
 
   /** Starts the CLI and leaves it running. */
-  start(args: readonly string[], env: Readonly<Record<string, string>> = {}): { child: ChildProcess; done: Promise<RunResult> } {
+  start(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): { child: ChildProcess; done: Promise<RunResult> } {
     const child = spawn("pulumi", [...args, "--non-interactive"], {
       cwd: this.folder,
       env: { ...this.env, ...env },
@@ -108,7 +112,10 @@ export class PulumiStack {
 
   /** The checkpoint as it is on disk. */
   checkpoint(): string {
-    return readFileSync(join(this.folder, "backend/.pulumi/stacks", readProject(this.folder), `${this.name}.json`), "utf8");
+    return readFileSync(
+      join(this.folder, "backend/.pulumi/stacks", readProject(this.folder), `${this.name}.json`),
+      "utf8",
+    );
   }
 
   async exported(): Promise<{ deployment: { resources: StateResource[] } }> {

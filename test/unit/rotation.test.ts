@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { memoryAuditTrail, resetMemoryAuditTrails } from "../../provider/audit/memory";
+import { resetMemoryAuditTrails } from "../../provider/audit/memory";
 import { resetMemoryStores } from "../../provider/stores/memory";
 import { memoryIssuer, resetMemoryIssuers } from "../../testing/memoryKind";
 import { memoryWorkload, resetMemoryWorkloads } from "../../testing/memoryWorkload";
@@ -32,14 +32,10 @@ describe("a rotating secret", () => {
   let clock: TestClock;
   let stack: MiniStack;
   const ledger = () => stack.ledger(store);
-  const live = () => [...memoryIssuer("issuer").credentials.values()].map((credential) => credential.name.split("-")[2]);
-  const states = async () => Object.fromEntries((await ledger()).versions.map((record) => [`v${record.version}`, record.state]));
-  const steps = async () => {
-    const events = memoryAuditTrail("db");
-    void events;
-    return [];
-  };
-
+  const live = () =>
+    [...memoryIssuer("issuer").credentials.values()].map((credential) => credential.name.split("-")[2]);
+  const states = async () =>
+    Object.fromEntries((await ledger()).versions.map((record) => [`v${record.version}`, record.state]));
   before(registerMemoryAdapters);
   beforeEach(() => {
     resetMemoryStores();
@@ -48,10 +44,13 @@ describe("a rotating secret", () => {
     resetMemoryAuditTrails();
     clock = new TestClock();
     stack = new MiniStack(clock);
-    void steps;
   });
 
-  const up = async (args: Properties | null = secret(), roll: ((link: Properties) => Properties) | null = rollout(), options = {}) => {
+  const up = async (
+    args: Properties | null = secret(),
+    roll: ((link: Properties) => Properties) | null = rollout(),
+    options = {},
+  ) => {
     const result = await stack.up(args, roll, options);
     if (result.error) throw result.error;
     return result;
@@ -97,7 +96,9 @@ describe("a rotating secret", () => {
     clock.advance(91 * DAY);
     await up(secret(), null, { targetSecret: true });
     clock.advance(HOUR);
-    const result = await up(secret({ kind: { type: "memory", name: "issuer", grants: ["more"] } }), null, { targetSecret: true });
+    const result = await up(secret({ kind: { type: "memory", name: "issuer", grants: ["more"] } }), null, {
+      targetSecret: true,
+    });
     assert.deepEqual(live(), ["v1", "v2"]);
     assert.match(result.log.join("\n"), /waits: not confirmed by/);
   });
@@ -187,7 +188,15 @@ describe("a rotating secret", () => {
   it("refuses a teardown while another stack uses it, and names it", async () => {
     await up();
     const other = new MiniStack(clock, "org/reports/prod");
-    assert.equal((await other.upRolloutOf(stack.link, rollout({ name: "reports", consumers: [{ type: "memory", name: "reports" }] }))).error, undefined);
+    assert.equal(
+      (
+        await other.upRolloutOf(
+          stack.link,
+          rollout({ name: "reports", consumers: [{ type: "memory", name: "reports" }] }),
+        )
+      ).error,
+      undefined,
+    );
     const refused = await stack.destroy();
     assert.match(String(refused.error?.message), /rollout reports of org\/reports\/prod/);
     assert.deepEqual(live(), ["v1"]);
@@ -231,7 +240,18 @@ describe("a rotating secret", () => {
   it("stops before any side effect while another run holds the lease, and names it", async () => {
     await up();
     const opened = await stack.ledger(store);
-    const held = { ...opened, lease: { run: "r-77", user: "ci", host: "elsewhere", pid: 7, processStart: "1", acquiredAt: clock.now(), expiresAt: clock.now() + 91 * DAY + HOUR } };
+    const held = {
+      ...opened,
+      lease: {
+        run: "r-77",
+        user: "ci",
+        host: "elsewhere",
+        pid: 7,
+        processStart: "1",
+        acquiredAt: clock.now(),
+        expiresAt: clock.now() + 91 * DAY + HOUR,
+      },
+    };
     const { Runtime } = await import("../../provider/runtime");
     const memory = await new Runtime(() => undefined, clock).store(store);
     await memory.commit(held, (await memory.load()).revision);

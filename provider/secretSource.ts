@@ -1,7 +1,7 @@
 /** Finds credentials that the rotation itself needs, where the program says they are. */
 import { readFile } from "node:fs/promises";
-import type { SecretSource } from "../contracts/context";
-import { ConfigurationError } from "../lifecycle/errors";
+import type { SecretSource } from "./contracts/context";
+import { ConfigurationError } from "./lifecycle/errors";
 
 /** Reads a key of the stack's configuration; `undefined` where it is not set. */
 export type ConfigReader = (key: string) => string | undefined;
