@@ -11,7 +11,8 @@ export interface RotatingSecretArgs extends RotationArgs {
 /** What a `Rollout`, here or in another stack, needs to find the secret. Holds no secret value. */
 export interface SecretLink {
   readonly name: string;
-  readonly store: Descriptor;
+  /** The store's descriptor. */
+  readonly store: unknown;
   readonly ref: string;
 }
 
@@ -52,7 +53,7 @@ export class RotatingSecret extends pulumi.ComponentResource {
 }
 
 function linkOf(name: string, store: pulumi.Input<Descriptor>, version: SecretVersion): pulumi.Output<SecretLink> {
-  return pulumi.all([pulumi.output(store), version.ref]).apply(([where, ref]) => ({ name, store: where, ref }));
+  return pulumi.all([store, version.ref]).apply(([where, ref]) => ({ name, store: where as unknown, ref }));
 }
 
 function withoutAbsent<T extends object>(values: T): Partial<T> {

@@ -6,14 +6,7 @@ import type { HealthCheck } from "../contracts/check";
 import type { Consumer, RollTarget } from "../contracts/consumer";
 import { addMayUse, isConfirmed, isConfirmedOn } from "../lifecycle/confirmation";
 import { RotationError, StateError, UnreachableError } from "../lifecycle/errors";
-import {
-  getVersion,
-  isUnfinished,
-  refOf,
-  returnTarget,
-  type LedgerState,
-  type RotationRecord,
-} from "../lifecycle/ledger";
+import { getVersion, isUnfinished, refOf, returnTarget, type LedgerState } from "../lifecycle/ledger";
 import { probeCanaries, watchHealth, type HealthReport } from "./health";
 import { holdAgainstStore } from "./inspect";
 import { enable } from "./retire";
