@@ -27,16 +27,10 @@ export interface RolloutArgs {
  * Rolls consumers over to the current versions, watches their health, and confirms. Only then is a superseded version
  * retired. When something is wrong, everything returns to the superseded version in the same run.
  */
-export class Rollout extends pulumi.ComponentResource {
-  /** The confirmed version of each secret, by name. */
-  readonly confirmed: pulumi.Output<Record<string, number>>;
-  /** What each check saw. */
-  readonly health: pulumi.Output<CheckResult[]>;
-
-  constructor(name: string, args: RolloutArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("rotation:index:Rollout", name, {}, opts);
+export class Rollout extends RolloutResource {
+  constructor(name: string, args: RolloutArgs, opts?: pulumi.CustomResourceOptions) {
     const dependents = args.dependents ?? [];
-    const rollout = new RolloutResource(
+    super(
       name,
       {
         name,
@@ -47,11 +41,8 @@ export class Rollout extends pulumi.ComponentResource {
         ...(dependents.length > 0 ? { dependents: dependents.length } : {}),
         ...(args.evidence ? { evidence: args.evidence } : {}),
       },
-      { parent: this, dependsOn: dependents },
+      pulumi.mergeOptions(opts, { dependsOn: dependents }),
     );
-    this.confirmed = rollout.confirmed;
-    this.health = rollout.health;
-    this.registerOutputs({ confirmed: this.confirmed });
   }
 }
 

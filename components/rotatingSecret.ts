@@ -48,12 +48,12 @@ export class RotatingSecret extends pulumi.ComponentResource {
     this.fingerprint = fingerprint;
     this.issued = issued;
     this.link = linkOf(name, store, this.secretVersion);
-    this.registerOutputs({ version, ref });
+    this.registerOutputs();
   }
 }
 
 function linkOf(name: string, store: pulumi.Input<Descriptor>, version: SecretVersion): pulumi.Output<SecretLink> {
-  return pulumi.all([store, version.ref]).apply(([where, ref]) => ({ name, store: where as unknown, ref }));
+  return pulumi.all([store, version.ref]).apply(([where, ref]) => ({ name, store: where, ref }));
 }
 
 function withoutAbsent<T extends object>(values: T): Partial<T> {

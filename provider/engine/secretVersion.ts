@@ -1,13 +1,15 @@
 /** The engine's calls on a `SecretVersion`: inputs in, decisions and outputs out. */
 import { decide, isReplacing, type Decision, type Entry } from "../lifecycle/decide";
 import { ConfigurationError, RotationError, StateError } from "../lifecycle/errors";
-import { isUnfinished, type LedgerState } from "../lifecycle/ledger";
+import { isUnfinished, type Declaration, type LedgerState } from "../lifecycle/ledger";
+import type { Parts } from "../rotation/session";
 import { checkAdapter } from "../adapters";
 import { containsUnknown, durationMs, failuresOf, type AdapterOptions, type CheckFailure } from "../inputs/common";
 import {
   decodeState,
   secretVersionEntry,
   secretVersionInputs,
+  type SecretVersionEntry,
   type SecretVersionInputs,
 } from "../inputs/secretVersion";
 import * as registry from "../registry";
@@ -100,7 +102,7 @@ export function secretVersionProvider(runtime: Runtime) {
     const decision = decide(situation);
     say(inputs.name, decision, situation.waiting);
     if (isReplacing(decision)) return { changes: true, replaces: ["rotation"] };
-    return { changes: decision.action === "update" || inputsChanged(olds, news) };
+    return { changes: decision.action === "update" || olds["inputsDigest"] !== digestOfInputs(news) };
   }
 
   function say(name: string, decision: Decision, waiting: string | undefined): void {
@@ -138,12 +140,20 @@ export function secretVersionProvider(runtime: Runtime) {
     return { outs: outputsOf(news, facts) };
   }
 
+  /** The entry names the secret; what it is made of the ledger tells. */
   async function remove(_id: string, olds: Properties) {
-    const inputs = secretVersionInputs.parse(inputsIn(olds));
-    const store = await runtime.store(inputs.store);
+    const entry = secretVersionEntry.parse(decodeState(olds));
+    const ledger = await runtime.ledgerOf(entry);
+    if (!ledger) {
+      runtime.context.log.info(`${entry.name}: there is no ledger any more, so there is nothing to retire`);
+      return;
+    }
+    const store = await runtime.store(entry.store);
     const { checked, created } = memory.of(store.location);
-    const { message } = await deleteVersion(await declared(runtime, inputs), requireEntry(olds), checked || created);
-    runtime.context.log.info(`${inputs.name}: ${message}`);
+    const parts = await runtime.parts({ name: entry.name, store: entry.store, ...ledger.declared }, entry.stack);
+    const secret = declaredInLedger(parts, entry, ledger);
+    const { message } = await deleteVersion(secret, entry, checked || created);
+    runtime.context.log.info(`${entry.name}: ${message}`);
   }
 
   return { check, diff, create, update, delete: remove };
@@ -161,21 +171,21 @@ function requireEntry(olds: Properties): Entry {
   return entry;
 }
 
-const OUTPUTS_ONLY = ["version", "incarnation", "epoch", "ref", "fingerprint", "issued"];
-
-function inputsIn(olds: Properties): Properties {
-  return Object.fromEntries(
-    Object.entries(withoutProvider(decodeState(olds))).filter(([name]) => !OUTPUTS_ONLY.includes(name)),
-  );
-}
-
+/** Only what `diff()` and `delete()` need, and what programs follow: the engine keeps the inputs beside it. */
 function outputsOf(news: Properties, facts: VersionFacts): Properties {
+  const { name, stack, store, identity, owner, rotation } = news;
   return {
-    ...withoutProvider(news),
+    name,
+    stack,
+    store,
+    identity,
+    owner,
+    rotation,
+    inputsDigest: digestOfInputs(news),
     version: facts.version,
     incarnation: facts.incarnation,
     epoch: facts.epoch,
-    ref: `${String(news["name"])}/v${facts.version}@${facts.epoch}`,
+    ref: `${String(name)}/v${facts.version}@${facts.epoch}`,
     fingerprint: facts.fingerprint,
     issued: facts.issued,
   };
@@ -194,9 +204,8 @@ function kept(old: Properties | undefined): Properties {
   return old ? { rotation: old["rotation"], identity: old["identity"], owner: old["owner"] } : {};
 }
 
-function inputsChanged(olds: Properties, news: Properties): boolean {
-  const comparable = (properties: Properties) => digestOf({ ...inputsIn(properties), rotation: undefined });
-  return comparable(olds) !== comparable(news);
+function digestOfInputs(news: Properties): string {
+  return digestOf({ ...withoutProvider(news), rotation: null });
 }
 
 /** `check()` gets old inputs, which name the version only in their text; `diff()` sees the rest. */
@@ -320,6 +329,16 @@ export async function declared(runtime: Runtime, inputs: SecretVersionInputs): P
   const issuedFrom = Object.fromEntries(
     Object.entries(inputs.kind).filter(([name]) => inputPolicy[name] !== "in-place" && inputPolicy[name] !== "refuse"),
   );
+  const declaration: Declaration = {
+    kind: inputs.kind,
+    replicas: inputs.replicas,
+    audit: inputs.audit ?? null,
+    everyMs: inputs.schedule ? durationMs(inputs.schedule.every) : null,
+    graceMs: durationMs(inputs.retirement.grace),
+    soakMs: durationMs(inputs.retirement.soak),
+    requireUnused: inputs.retirement.requireUnused,
+    terminateSessions: inputs.retirement.terminateSessions,
+  };
   const { adopt } = inputs;
   const adoptFrom = parts.kind.adopt?.bind(parts.kind);
   if (adopt && !adoptFrom)
@@ -329,14 +348,7 @@ export async function declared(runtime: Runtime, inputs: SecretVersionInputs): P
     identity: inputs.identity ?? "",
     owner: { id: inputs.owner ?? "", stack: inputs.stack },
     confirmation: inputs.confirmation,
-    declaration: {
-      kind: inputs.kind,
-      replicas: inputs.replicas,
-      audit: inputs.audit ?? null,
-      everyMs: inputs.schedule ? durationMs(inputs.schedule.every) : null,
-      graceMs: durationMs(inputs.retirement.grace),
-      soakMs: durationMs(inputs.retirement.soak),
-    },
+    declaration,
     due: {
       ...(inputs.schedule
         ? {
@@ -356,13 +368,7 @@ export async function declared(runtime: Runtime, inputs: SecretVersionInputs): P
       inputsDigest: digestOf(issuedFrom),
       retryAfterMs: durationMs(inputs.unconfirmed.retryAfter),
     },
-    retirement: {
-      graceMs: durationMs(inputs.retirement.grace),
-      soakMs: durationMs(inputs.retirement.soak),
-      canDisable: parts.kind.capabilities.canDisable,
-      requireUnused: inputs.retirement.requireUnused,
-      terminateSessions: inputs.retirement.terminateSessions,
-    },
+    retirement: retirementOf(declaration, parts),
     unconfirmed: { attempts: inputs.unconfirmed.attempts, withinMs: durationMs(inputs.unconfirmed.within) },
     ...(adopt && adoptFrom
       ? {
@@ -371,4 +377,23 @@ export async function declared(runtime: Runtime, inputs: SecretVersionInputs): P
         }
       : {}),
   };
+}
+
+/** The secret of an entry whose program is not there to declare it. */
+function declaredInLedger(parts: Parts, entry: SecretVersionEntry, ledger: LedgerState): DeclaredSecret {
+  return {
+    parts,
+    identity: entry.identity,
+    owner: { id: entry.owner, stack: entry.stack },
+    confirmation: ledger.confirmation,
+    declaration: ledger.declared,
+    due: { events: [], inputsDigest: "", retryAfterMs: 0 },
+    retirement: retirementOf(ledger.declared, parts),
+    unconfirmed: { attempts: Infinity, withinMs: Infinity },
+  };
+}
+
+function retirementOf(declaration: Declaration, parts: Parts): DeclaredSecret["retirement"] {
+  const { graceMs, soakMs, requireUnused, terminateSessions } = declaration;
+  return { graceMs, soakMs, requireUnused, terminateSessions, canDisable: parts.kind.capabilities.canDisable };
 }

@@ -83,19 +83,26 @@ export type SecretVersionInputs = z.infer<typeof secretVersionInputs>;
 
 /** What stays in the Pulumi state of a version, beside its inputs. */
 export const secretVersionEntry = z.looseObject({
+  name: z.string(),
+  stack: z.string(),
+  store: adapterOptions,
+  identity: z.string(),
+  owner: z.string(),
   version: z.number(),
   incarnation: z.number(),
   epoch: z.number(),
 });
 
+export type SecretVersionEntry = z.infer<typeof secretVersionEntry>;
+
 /**
  * Reads the outputs of any package version that ever wrote a state.
- * - 0: before the first release, version and incarnation were one text, `v7#3`, and the epoch was not kept.
+ * - 0, before the first release: version and incarnation were one text, `v7#3`, and there was no epoch.
  * - 1: as {@link secretVersionEntry}.
  */
 export function decodeState(outputs: Record<string, unknown>): Record<string, unknown> {
-  if (typeof outputs["versionId"] !== "string") return outputs;
   const { versionId, ...rest } = outputs;
+  if (typeof versionId !== "string") return outputs;
   const [, version, incarnation] = /^v(\d+)#(\d+)$/.exec(versionId) ?? [];
   return { ...rest, version: Number(version), incarnation: Number(incarnation), epoch: 0 };
 }

@@ -136,6 +136,8 @@ export interface Declaration {
   readonly everyMs: number | null;
   readonly graceMs: number;
   readonly soakMs: number;
+  readonly requireUnused: boolean;
+  readonly terminateSessions: boolean;
 }
 
 export interface LedgerState {

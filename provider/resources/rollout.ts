@@ -18,7 +18,9 @@ export interface RolloutResourceArgs {
 
 /** The confirmation of the versions of some secrets by the consumers of one stack. */
 export class RolloutResource extends pulumi.CustomResource {
+  /** The confirmed version of each secret, by name. */
   declare readonly confirmed: pulumi.Output<Record<string, number>>;
+  /** What each check saw. */
   declare readonly health: pulumi.Output<CheckResult[]>;
 
   constructor(name: string, args: RolloutResourceArgs, opts?: pulumi.CustomResourceOptions) {

@@ -41,6 +41,14 @@ export interface EventFields {
   readonly detail?: AuditEvent["detail"];
 }
 
+export interface SessionOptions {
+  /**
+   * Keeps the outbox back until the first event of this session is committed. For adoption: what a restored ledger
+   * still holds in its outbox may contradict the trail, and is put right together with that event.
+   */
+  readonly holdOutbox?: boolean;
+}
+
 /** Calls of one process on one secret follow each other: the lease is the process's, not the call's. */
 const queues = new Map<string, Promise<unknown>>();
 
@@ -54,6 +62,7 @@ export class Session {
   private revision: Revision;
   private label: VersionRef | null;
   private flushed = 0;
+  private outboxHeld: boolean;
   private lost: Error | undefined;
   private writing: Promise<unknown> = Promise.resolve();
   private renewal: NodeJS.Timeout | undefined;
@@ -61,7 +70,9 @@ export class Session {
   private constructor(
     private readonly parts: Parts,
     snapshot: LedgerSnapshot,
+    options: SessionOptions,
   ) {
+    this.outboxHeld = options.holdOutbox ?? false;
     const fence: Fence = async () => {
       this.assertLease();
       parts.context.signal.throwIfAborted();
@@ -88,12 +99,12 @@ export class Session {
    * Runs `work` while holding the secret's lease. Where there is no ledger yet, the lease comes with the first one.
    * @throws StateError when another run that may be alive holds it; nothing was done.
    */
-  static async run<T>(parts: Parts, work: (session: Session) => Promise<T>): Promise<T> {
+  static async run<T>(parts: Parts, work: (session: Session) => Promise<T>, options: SessionOptions = {}): Promise<T> {
     const key = parts.store.location;
     const before = queues.get(key) ?? Promise.resolve();
     const mine = before.then(
-      () => Session.hold(parts, work),
-      () => Session.hold(parts, work),
+      () => Session.hold(parts, work, options),
+      () => Session.hold(parts, work, options),
     );
     queues.set(
       key,
@@ -102,8 +113,12 @@ export class Session {
     return mine;
   }
 
-  private static async hold<T>(parts: Parts, work: (session: Session) => Promise<T>): Promise<T> {
-    const session = new Session(parts, await parts.store.load());
+  private static async hold<T>(
+    parts: Parts,
+    work: (session: Session) => Promise<T>,
+    options: SessionOptions,
+  ): Promise<T> {
+    const session = new Session(parts, await parts.store.load(), options);
     await session.acquire();
     try {
       return await work(session);
@@ -253,6 +268,8 @@ export class Session {
         throw error;
       }
       this.state = state;
+      if (events.length > 0) this.outboxHeld = false;
+      if (this.outboxHeld) return;
       for (const event of state.outbox) {
         await this.audit.record(event);
         this.flushed = event.seq;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { resetMemoryAuditTrails } from "../../provider/audit/memory";
+import { Runtime } from "../../provider/runtime";
 import { resetMemoryStores } from "../../provider/stores/memory";
 import { memoryIssuer, resetMemoryIssuers } from "../../testing/memoryKind";
 import { memoryWorkload, resetMemoryWorkloads } from "../../testing/memoryWorkload";
@@ -252,7 +253,6 @@ describe("a rotating secret", () => {
         expiresAt: clock.now() + 91 * DAY + HOUR,
       },
     };
-    const { Runtime } = await import("../../provider/runtime");
     const memory = await new Runtime(() => undefined, clock).store(store);
     await memory.commit(held, (await memory.load()).revision);
     clock.advance(91 * DAY);
@@ -263,7 +263,6 @@ describe("a rotating secret", () => {
 
   it("refuses a ledger that is older than the state", async () => {
     await up();
-    const { Runtime } = await import("../../provider/runtime");
     const memory = await new Runtime(() => undefined, clock).store(store);
     const before = (await memory.load()).body;
     clock.advance(91 * DAY);

@@ -1,0 +1,176 @@
+/** What is to be said of one secret, as data. Holds no secret value. Times are RFC 3339. */
+import { isConfirmedOn, unconfirmedUsers } from "../provider/lifecycle/confirmation";
+import { describeDuration } from "../provider/lifecycle/duration";
+import {
+  activeVersion,
+  unretired,
+  type LedgerState,
+  type MayUse,
+  type VersionRecord,
+} from "../provider/lifecycle/ledger";
+import { decideRetirement } from "../provider/lifecycle/retirement";
+import { durationMs } from "../provider/inputs/common";
+import type { SecretVersionInputs } from "../provider/inputs/secretVersion";
+import { isKnownDead } from "../provider/rotation/process";
+import type { Parts } from "../provider/rotation/session";
+import { decideSchedule, type Schedule } from "../provider/triggers/schedule";
+import type { Trail } from "./trail";
+
+export interface SecretStatus {
+  readonly name: string;
+  readonly store: string;
+  readonly owner: string;
+  readonly status: LedgerState["status"];
+  readonly active: {
+    readonly version: number;
+    readonly issuedAt: string | null;
+    readonly ageMs: number | null;
+    readonly fingerprint: string | null;
+    readonly issued: Readonly<Record<string, string>>;
+  } | null;
+  /** Phase of the rotation; `null` where none was or it was settled by hand. */
+  readonly phase: string | null;
+  readonly confirmed: boolean;
+  readonly unconfirmedBy: readonly string[];
+  readonly schedule: {
+    readonly every: string;
+    readonly nextAt: string;
+    readonly due: boolean;
+    readonly waiting?: string;
+  } | null;
+  readonly lastFailure: { readonly at: string; readonly count: number; readonly message: string } | null;
+  /** What lives beside the active version, or is in the making. */
+  readonly others: readonly {
+    readonly version: number;
+    readonly state: string;
+    readonly since: string | null;
+    /** Why it is still there, or what the next run may do. */
+    readonly why: string;
+  }[];
+  readonly rollouts: readonly {
+    readonly key: string;
+    readonly mayUse: readonly MayUse[];
+    readonly confirmed: boolean;
+    readonly confirmedAt: string | null;
+    readonly evidence: string | null;
+  }[];
+  readonly residues: readonly {
+    readonly key: string;
+    readonly mayUse: readonly MayUse[];
+    readonly leftAt: string;
+    readonly release: string;
+  }[];
+  readonly lease: { readonly holder: string; readonly since: string; readonly until: string } | null;
+  readonly audit: { readonly trail: string; readonly events: number; readonly unwritten: number };
+}
+
+export function statusOf(
+  parts: Parts,
+  ledger: LedgerState,
+  trail: Trail,
+  schedule: SecretVersionInputs["schedule"],
+): SecretStatus {
+  const now = parts.context.clock.now();
+  const active = activeVersion(ledger);
+  const unconfirmed = unconfirmedUsers(ledger);
+  const { failures } = ledger;
+  return {
+    name: parts.secret,
+    store: parts.store.location,
+    owner: ledger.owner.stack,
+    status: ledger.status,
+    active: active && {
+      version: active.version,
+      issuedAt: iso(active.issuedAt),
+      ageMs: active.issuedAt === null ? null : now - active.issuedAt,
+      fingerprint: active.fingerprint,
+      issued: active.issued ?? {},
+    },
+    phase: ledger.rotation?.phase ?? null,
+    confirmed: unconfirmed.length === 0,
+    unconfirmedBy: unconfirmed.map((user) => user.who),
+    schedule: active && scheduleOf(ledger, active, schedule, now),
+    lastFailure: failures && { at: at(failures.lastAt), count: failures.count, message: failures.message },
+    others: othersOf(parts, ledger, now),
+    rollouts: Object.entries(ledger.rollouts).map(([key, rollout]) => ({
+      key,
+      mayUse: rollout.mayUse,
+      confirmed: active !== null && isConfirmedOn(rollout, active.version),
+      confirmedAt: iso(rollout.confirmedAt),
+      evidence: rollout.evidence,
+    })),
+    residues: Object.entries(ledger.residues).map(([key, residue]) => ({
+      key,
+      mayUse: residue.mayUse,
+      leftAt: at(residue.leftAt),
+      release: `rotation release ${ledger.secret} --rollout ${key} --reason TEXT`,
+    })),
+    lease: leaseOf(ledger, now),
+    audit: { trail: parts.audit.location, events: trail.events.length, unwritten: trail.unwritten.length },
+  };
+}
+
+/** As the program says; of another stack's secret only the interval is known. */
+function scheduleOf(
+  ledger: LedgerState,
+  active: VersionRecord,
+  declared: SecretVersionInputs["schedule"],
+  now: number,
+): SecretStatus["schedule"] {
+  const { everyMs } = ledger.declared;
+  const schedule: Schedule | null = declared
+    ? {
+        every: declared.every,
+        everyMs: durationMs(declared.every),
+        ...(declared.window ? { window: declared.window as never } : {}),
+      }
+    : everyMs === null
+      ? null
+      : { every: describeDuration(everyMs), everyMs };
+  if (!schedule) return null;
+  const { nextAt, due, waiting } = decideSchedule(schedule, active, now);
+  return {
+    every: schedule.every,
+    nextAt: at(nextAt),
+    due: due !== null,
+    ...(waiting === undefined ? {} : { waiting }),
+  };
+}
+
+function othersOf(parts: Parts, ledger: LedgerState, now: number): SecretStatus["others"] {
+  const policy = { ...ledger.declared, canDisable: parts.kind.capabilities.canDisable };
+  const pending = ledger.versions.filter((record) => record.state === "pending");
+  return [
+    ...pending.map(({ version, state, proposedAt }) => ({
+      version,
+      state,
+      since: at(proposedAt),
+      why: "in the making",
+    })),
+    ...unretired(ledger).map((record) => {
+      const verdict = decideRetirement(ledger, record, policy, now);
+      const next =
+        verdict.step === "hold" ? verdict.message : (record.putOff?.message ?? `the next run may ${verdict.step} it`);
+      return {
+        version: record.version,
+        state: record.state,
+        since: iso(record.disabledAt ?? record.leftAt),
+        why: next,
+      };
+    }),
+  ];
+}
+
+function leaseOf({ lease }: LedgerState, now: number): SecretStatus["lease"] {
+  if (!lease || lease.expiresAt <= now || isKnownDead(lease)) return null;
+  const holder = `run ${lease.run} of ${lease.user}@${lease.host} (process ${lease.pid})`;
+  return { holder, since: at(lease.acquiredAt), until: at(lease.expiresAt) };
+}
+
+function iso(time: number | null): string | null {
+  return time === null ? null : at(time);
+}
+
+function at(time: number): string {
+  return new Date(time).toISOString();
+}
