@@ -86,16 +86,18 @@ describe("secret values", function () {
 new Native("native");`);
       const trace = join(bare.stack.folder, "grpc.json");
       const loud = ["up", "--yes", "--skip-preview", "--debug", "-v=11", "--logtostderr", "--logflow"];
+      await bare.stack.mustUp();
       const { code, output } = await bare.stack.start(loud, { PULUMI_DEBUG_GRPC: trace }).done;
       assert.equal(code, 0, output);
       const shown = [...output.split("\n"), ...readFileSync(trace, "utf8").split("\n")].filter((line) =>
         line.includes(value),
       );
-      assert.ok(
-        shown.some((line) => /Configure\(\)\.inputs/.test(line)) &&
-          shown.some((line) => /LanguageRuntime\/Run/.test(line)),
-      );
-      assert.ok(shown.every(isTheEnginesOwn), shown.map(describeLine).join("\n"));
+      for (const place of [/Configure\(\)\.inputs/, /LanguageRuntime\/Run/, /DiffConfig/, /CheckConfig/])
+        assert.ok(
+          shown.some((line) => place.test(line)),
+          `the engine shows it in ${place.source}`,
+        );
+      assert.deepEqual(shown.filter((line) => !isTheEnginesOwn(line)).map(describeLine), []);
     } finally {
       await bare.close();
     }
@@ -109,6 +111,7 @@ function isTheEnginesOwn(line: string): boolean {
   return [
     "/pulumirpc.LanguageRuntime/Run",
     "/pulumirpc.ResourceProvider/CheckConfig",
+    "/pulumirpc.ResourceProvider/DiffConfig",
     "/pulumirpc.ResourceProvider/Configure",
   ].includes(method);
 }
