@@ -5,27 +5,27 @@
  * Nothing here is assumed: each figure of the last line is counted, and the exit code is 0 only if all of it is so.
  */
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { readCredential, type Credential } from "./apps/app";
 import { canLogIn, startDatabase, type Database } from "./demo/database";
-import { Load } from "./demo/load";
+import { answersBetween, Load } from "./demo/load";
 import { startApp, stopProcesses, type RunningApp } from "./demo/processes";
 import { Stack, type RunResult } from "./demo/pulumi";
-import { momentOf, recordsOf, type Records } from "./demo/records";
+import { momentOf, recordsOf } from "./demo/records";
 import { complaintsAbout, showSummary, verdictLine, type Evidence } from "./demo/summary";
-import { bold, clock, digest, dim, green, red, say } from "./demo/terminal";
+import { bold, clock, digest, dim, green, indent, red, say } from "./demo/terminal";
 
 /** All in seconds. An interval is longer than grace, soak and bake time together. */
-const EVERY = 38;
-const GRACE = 28;
+const EVERY = 46;
+const GRACE = 36;
 const SOAK = 5;
 /** For the version that is rejected: nobody ever worked with it. */
 const SHORT_GRACE = 8;
-/** How long the two versions live side by side at least, so that there is something to count. */
-const SIDE_BY_SIDE = 48;
+/** To each application, while two versions live side by side. */
+const QUERIES_SIDE_BY_SIDE = 5200;
 /** Of one version; each run takes one step, and may find that it is too early. */
 const MOST_RUNS_TO_RETIRE = 6;
 
@@ -36,6 +36,7 @@ class Demo {
   private readonly records = recordsOf(join(this.folder, "store"), this.passphrase);
   private database: Database | undefined;
   private startedAt = Date.now();
+  private disposing: Promise<void> | undefined;
 
   async run(): Promise<boolean> {
     say(bold("Setting up: PostgreSQL, two applications, a stack of their own"));
@@ -49,11 +50,11 @@ class Demo {
     await this.chapter("The first version", () => this.up());
     const load = Load.start(pool, perRequest, join(this.folder, "load.log"));
     const first = delivered(pool);
-    require(await canLogIn(first), "the first version works");
-    await this.rotate();
+    expect(await canLogIn(first), "the first version works");
+    await this.rotate(load);
     const second = delivered(pool);
     const oldRoleGone = !(await canLogIn(first)) && !(await database.roles()).includes(first.value.username);
-    await this.rotateWithMistake(database);
+    await this.rotateWithMistake(database, pool);
     const report = await load.stop();
     const tookMs = Date.now() - this.startedAt;
 
@@ -86,36 +87,41 @@ class Demo {
   }
 
   /** A rotation as it should be, from the schedule to the end of the former role. */
-  private async rotate(): Promise<void> {
+  private async rotate(load: Load): Promise<void> {
     await this.chapter("Waiting until a rotation is due", async () => {
       await this.until(momentOf(await this.records(), "issued", 1) + EVERY * 1000, "v1 is due");
     });
     await this.chapter("What would happen?", async () => {
       const { code, output } = await this.pulumi("preview", "--diff");
-      require(code === 0, "pulumi preview ends well");
+      expect(code === 0, "pulumi preview ends well");
       const reason = /~ (rotation *: .* => "v2: schedule.*")/.exec(output)?.[1];
-      require(reason !== undefined, "the preview names the reason");
+      expect(reason !== undefined, "the preview names the reason");
       say(`           ${bold(reason)}`);
     });
-    await this.chapter("It rotates, under load", () => this.up());
+    await this.chapter("It rotates, under load", async () => {
+      await this.up();
+      const { ledger } = await this.records();
+      const former = ledger.versions.find((one) => one.version === 1);
+      expect(ledger.active === 2 && former?.state === "superseded" && former.putOff !== null, "v1 is kept");
+      const until = this.at((former.leftAt ?? 0) + GRACE * 1000);
+      say(`         v1 still works; its end is put off until ${until} (${former.putOff.code})`);
+    });
     await this.chapter("Nothing to do", () => this.up());
-    const { ledger } = await this.records();
-    const former = ledger.versions[0];
-    require(ledger.active === 2 && former?.state === "superseded", "v2 is active, and v1 is kept");
-    say(`         v1 still works, and is put off until ${this.at((former?.leftAt ?? 0) + GRACE * 1000)}: ${former?.putOff?.message ?? ""}`);
     // From here on this demo decides what happens when.
     await this.config("every", "90d");
-    await this.retire(1, GRACE, momentOf(await this.records(), "promoted", 2) + SIDE_BY_SIDE * 1000);
+    await this.retire(1, GRACE, () => this.watch(load));
   }
 
   /** A rotation that must not succeed: the new version lacks a right, and only the applications can notice. */
-  private async rotateWithMistake(database: Database): Promise<void> {
+  private async rotateWithMistake(database: Database, pool: RunningApp): Promise<void> {
     await this.chapter("Somebody removes a group from the program by mistake", async () => {
       await this.stack.must(["config", "rm", "memberOf"]);
       const { code } = await this.pulumi("up", "--yes", "--skip-preview");
-      require(code !== 0, "the run fails");
+      expect(code !== 0, "the run fails");
+      const log = readFileSync(join(this.folder, `${pool.name}.log`), "utf8");
+      say(`         ${dim("the log of the pool:")} ${log.trim().split("\n").at(-1) ?? ""}`);
       const { ledger } = await this.records();
-      require(ledger.active === 2, "v2 is active again");
+      expect(ledger.active === 2, "v2 is active again");
     });
     await this.chapter("The mistake is mended", async () => {
       await this.config("memberOf[0]", database.readers);
@@ -126,20 +132,27 @@ class Demo {
   }
 
   /** Runs `pulumi up` whenever there is a next step towards the end of a version, as a daily pipeline would. */
-  private async retire(version: number, grace: number, notBefore = 0): Promise<void> {
+  private async retire(version: number, grace: number, beforeTheEnd?: () => Promise<void>): Promise<void> {
     for (let run = 1; run <= MOST_RUNS_TO_RETIRE; run++) {
       const record = (await this.records()).ledger.versions.find((one) => one.version === version);
       if (!record || record.endedAt !== null) return;
       const disabled = record.disabledAt !== null;
       await this.chapter(disabled ? `The end of v${version}` : `The grace period of v${version} ends`, async () => {
-        const next = disabled
-          ? Math.max((record.disabledAt ?? 0) + SOAK * 1000, notBefore)
-          : (record.leftAt ?? 0) + grace * 1000;
+        if (disabled) await beforeTheEnd?.();
+        const next = disabled ? (record.disabledAt ?? 0) + SOAK * 1000 : (record.leftAt ?? 0) + grace * 1000;
         await this.until(next, disabled ? "it was disabled long enough" : "it may be disabled");
         await this.up();
       });
     }
     throw new Error(`v${version} was not retired by ${MOST_RUNS_TO_RETIRE} runs.`);
+  }
+
+  /** Until there is enough to count. */
+  private async watch(load: Load): Promise<void> {
+    const promoted = momentOf(await this.records(), "promoted", 2);
+    say("         watching the applications for a while, with both versions alive");
+    while (Object.values(answersBetween(await load.report(), promoted)).some((sum) => sum < QUERIES_SIDE_BY_SIDE))
+      await delay(1000);
   }
 
   private async configure(database: Database, apps: readonly RunningApp[]): Promise<void> {
@@ -169,16 +182,18 @@ class Demo {
 
   private async up(): Promise<void> {
     const { code } = await this.pulumi("up", "--yes", "--skip-preview");
-    require(code === 0, "pulumi up ends well");
+    expect(code === 0, "pulumi up ends well");
   }
 
   private async pulumi(...args: string[]): Promise<RunResult> {
     const started = Date.now();
     say(dim(`         $ pulumi ${args.join(" ")}`));
     const result = await this.stack.run(args);
-    for (const line of digest(result.output)) say(`           ${line}`);
+    for (const line of digest(result.output)) say(indent(line, 11));
     const took = `${((Date.now() - started) / 1000).toFixed(1)} s`;
-    say(`           ${result.code === 0 ? green(`done in ${took}`) : red(`failed with exit code ${result.code} in ${took}`)}`);
+    say(
+      `           ${result.code === 0 ? green(`done in ${took}`) : red(`failed with exit code ${result.code} in ${took}`)}`,
+    );
     return result;
   }
 
@@ -199,7 +214,11 @@ class Demo {
   }
 
   /** Leaves nothing behind. */
-  async dispose(): Promise<void> {
+  dispose(): Promise<void> {
+    return (this.disposing ??= this.stopAll());
+  }
+
+  private async stopAll(): Promise<void> {
     this.stack.kill();
     stopProcesses();
     await this.database?.stop();
@@ -220,7 +239,7 @@ async function connectionsThatServedAcross(pool: RunningApp, moment: number): Pr
   return connections.filter(({ openedAt, lastQueryAt }) => openedAt < moment && lastQueryAt > moment).length;
 }
 
-function require(holds: boolean, what: string): asserts holds {
+function expect(holds: boolean, what: string): asserts holds {
   if (!holds) throw new Error(`It was expected that ${what}. It is not so.`);
 }
 

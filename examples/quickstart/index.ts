@@ -47,7 +47,7 @@ const rollout = new rotation.Rollout("shop", {
       file: `${folder}/credential.json`,
       signal: { pidFile: `${folder}/pid`, name: "SIGHUP" },
       ready: { url: `${url}/health` },
-      readyTimeout: "6s",
+      readyTimeout: "5s",
       // Confirmed is what an application says it uses, not what it was told to use.
       adoption: { url: `${url}/adoption` },
     }),

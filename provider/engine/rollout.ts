@@ -223,10 +223,10 @@ function tooShortInterval(ledger: LedgerState | null, checks: readonly HealthChe
 }
 
 function sameSecretTwice(inputs: RolloutInputs): CheckFailure[] {
-  return repeated(inputs.secrets.map((secret) => secret.name)).map((name) => ({
-    property: "secrets",
-    reason: `secrets: ${name} is named twice`,
-  }));
+  const twice = (what: string) => ({ property: "secrets", reason: `secrets: ${what} is named twice; once is enough` });
+  const names = repeated(inputs.secrets.map((secret) => secret.name)).map(twice);
+  const stores = repeated(inputs.secrets.map((secret) => digestOf(secret.store)));
+  return names.length > 0 || stores.length === 0 ? names : [twice("one store")];
 }
 
 function sameNameTwice(consumers: readonly Consumer[], checks: readonly HealthCheck[]): CheckFailure[] {

@@ -109,6 +109,8 @@ export interface Lease {
   readonly run: string;
   readonly user: string;
   readonly host: string;
+  /** Where the process number means the same. */
+  readonly scope: string;
   readonly pid: number;
   /** Start of that process as the kernel counts it; tells a process from a later one of the same number. */
   readonly processStart: string;

@@ -1,14 +1,25 @@
 /** What can be known about processes: who we are, and whether the holder of a lease still lives. */
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import { createConnection } from "node:net";
 import { hostname, userInfo } from "node:os";
 
 export interface ProcessIdentity {
   readonly user: string;
   readonly host: string;
+  /** Where process numbers mean the same: one boot of one machine, and one container of it. */
+  readonly scope: string;
   readonly pid: number;
   readonly processStart: string;
+}
+
+function processScope(): string {
+  try {
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    return `${boot} ${readlinkSync("/proc/self/ns/pid")}`;
+  } catch {
+    return hostname();
+  }
 }
 
 /** @returns the start of a process in the system's own terms, or `undefined` when there is no such process. */
@@ -30,14 +41,15 @@ export function whoAmI(): ProcessIdentity {
   return {
     user: userInfo().username,
     host: hostname(),
+    scope: processScope(),
     pid: process.pid,
     processStart: processStart(process.pid) ?? "",
   };
 }
 
-/** True only where it is certain: same host, and the process is gone or its number was given to another one. */
-export function isKnownDead(holder: { host: string; pid: number; processStart: string }): boolean {
-  return holder.host === hostname() && processStart(holder.pid) !== holder.processStart;
+/** True only where it is certain: same scope, and the process is gone or its number was given to another one. */
+export function isKnownDead(holder: Pick<ProcessIdentity, "scope" | "pid" | "processStart">): boolean {
+  return holder.scope === processScope() && processStart(holder.pid) !== holder.processStart;
 }
 
 /** The address of the engine that started this provider process, from its command line. */

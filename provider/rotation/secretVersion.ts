@@ -154,7 +154,11 @@ async function keepDeclaration(secret: DeclaredSecret, session: Session): Promis
     (next) => {
       next.declared = secret.declaration;
       next.confirmation = secret.confirmation;
-      if (secret.confirmation !== "required") next.ownerUnconfirmed = false;
+      // Rule 3: one confirmation of one of its rollouts is enough, also one from before.
+      const confirmedBefore = Object.values(next.rollouts).some(
+        (rollout) => rollout.stack === next.owner.stack && rollout.confirmedAt !== null,
+      );
+      next.ownerUnconfirmed = secret.confirmation === "required" && (ledger.ownerUnconfirmed || !confirmedBefore);
     },
     { step: "declared", version: null, reason: `the program changed; confirmation: ${secret.confirmation}` },
   );

@@ -247,6 +247,7 @@ describe("a rotating secret", () => {
         run: "r-77",
         user: "ci",
         host: "elsewhere",
+        scope: "another boot",
         pid: 7,
         processStart: "1",
         acquiredAt: clock.now(),

@@ -66,7 +66,9 @@ export function serve(app: App, folder: string, port: number): void {
   }
   // One after the other: a signal may come while the former one is still being followed.
   let reloading = Promise.resolve();
-  process.on("SIGHUP", () => (reloading = reloading.then(reload)));
+  process.on("SIGHUP", () => {
+    reloading = reloading.then(reload);
+  });
 
   async function health(): Promise<[number, unknown]> {
     await reloading;

@@ -11,7 +11,7 @@ import { clientConfig, serve, type App, type Credential } from "./app";
 
 const CONNECTIONS = 10;
 /** How long connections of the former credential go on serving. */
-const DRAIN_MS = 8000;
+const DRAIN_MS = 5000;
 
 interface Generation {
   readonly credential: Credential;

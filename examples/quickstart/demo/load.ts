@@ -30,13 +30,23 @@ export interface Target {
   readonly keepAlive: boolean;
 }
 
+/** How many correct answers each application gave in a span of time, those on its edges left out. */
+export function answersBetween({ answers }: LoadReport, from: number, to = Infinity): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(answers).map(([app, list]) => [
+      app,
+      list.filter(([askedAt, answeredAt]) => askedAt >= from && answeredAt <= to).length,
+    ]),
+  );
+}
+
 export class Load {
   private constructor(private readonly child: ChildProcess) {}
 
   static start(pool: RunningApp, perRequest: RunningApp, log: string): Load {
     const targets: Target[] = [
-      { name: pool.name, url: pool.url, workers: 20, rate: 7, keepAlive: true },
-      { name: perRequest.name, url: perRequest.url, workers: 8, rate: 14, keepAlive: false },
+      { name: pool.name, url: pool.url, workers: 20, rate: 5.5, keepAlive: true },
+      { name: perRequest.name, url: perRequest.url, workers: 8, rate: 13, keepAlive: false },
     ];
     return new Load(start("demo/loadGenerator.ts", [JSON.stringify(targets)], log));
   }

@@ -19,21 +19,25 @@ let [failed, slowest, connections] = [0, 0, 0];
 const open = new Set<Socket>();
 let stopping = false;
 
-function ask(url: string, agent: Agent): Promise<{ answer: unknown; version: number }> {
+/** @returns the body of the answer. */
+function ask(url: string, agent: Agent): Promise<string> {
   return new Promise((resolve, reject) => {
     const asked = request(url, { agent }, (response) => {
       let body = "";
-      response.setEncoding("utf8").on("data", (text) => (body += text));
+      response.setEncoding("utf8").on("data", (text: string) => (body += text));
       response.on("error", reject);
       response.on("end", () => {
         clearTimeout(limit);
-        if (response.statusCode !== 200) return reject(new Error(`answered ${response.statusCode}: ${body}`));
-        resolve(JSON.parse(body) as { answer: unknown; version: number });
+        if (response.statusCode === 200) resolve(body);
+        else reject(new Error(`answered ${response.statusCode ?? 0}: ${body}`));
       });
     });
     const limit = setTimeout(() => asked.destroy(new Error(`no answer within ${LIMIT_MS} ms`)), LIMIT_MS);
     asked.on("socket", count);
-    asked.on("error", (error) => (clearTimeout(limit), reject(error)));
+    asked.on("error", (error) => {
+      clearTimeout(limit);
+      reject(error);
+    });
     asked.end();
   });
 }
@@ -48,7 +52,8 @@ function count(socket: Socket): void {
 async function query({ name, url }: Target, agent: Agent, order: number): Promise<void> {
   const askedAt = Date.now();
   try {
-    const { answer, version } = await ask(`${url}/orders/${order}`, agent);
+    const body = await ask(`${url}/orders/${order}`, agent);
+    const { answer, version } = JSON.parse(body) as { answer: unknown; version: number };
     if (!isDeepStrictEqual(answer, correctAnswer(order))) throw new Error(`wrong answer: ${JSON.stringify(answer)}`);
     const answeredAt = Date.now();
     if (answeredAt - askedAt > LIMIT_MS) throw new Error(`answered after ${answeredAt - askedAt} ms`);
@@ -75,7 +80,9 @@ async function work(target: Target, number: number): Promise<void> {
   agent.destroy();
 }
 
-const workers = targets.flatMap((target) => Array.from({ length: target.workers }, (_, number) => work(target, number)));
+const workers = targets.flatMap((target) =>
+  Array.from({ length: target.workers }, (_, number) => work(target, number)),
+);
 
 process.on("message", (what) => {
   if (what === "stop") stopping = true;

@@ -34,7 +34,12 @@ export async function startApp(name: string, file: string, parent: string): Prom
   start(file, [folder, String(port)], join(parent, `${name}.log`));
   const app = { name, url: `http://127.0.0.1:${port}`, folder };
   for (const until = Date.now() + 20_000; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
-    if (await fetch(`${app.url}/adoption`).then((answer) => answer.ok).catch(() => false)) return app;
+    if (
+      await fetch(`${app.url}/adoption`)
+        .then((answer) => answer.ok)
+        .catch(() => false)
+    )
+      return app;
     if (Date.now() > until) throw new Error(`The application ${name} did not start; its log is in ${parent}.`);
   }
 }

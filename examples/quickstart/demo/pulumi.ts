@@ -23,11 +23,14 @@ export class Stack {
     // This repository's own project and program; the CLI writes its files beside the project file it found.
     for (const name of ["Pulumi.yaml", "examples"]) symlinkSync(join(ROOT, name), join(this.project, name));
     this.env = {
-      ...process.env,
+      // Nothing of how the user works with Pulumi otherwise, such as an account or a stack.
+      ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("PULUMI_"))),
       PULUMI_BACKEND_URL: `file://${join(folder, "backend")}`,
       PULUMI_HOME: join(folder, "home"),
       PULUMI_CONFIG_PASSPHRASE: randomBytes(18).toString("base64url"),
       PULUMI_SKIP_UPDATE_CHECK: "true",
+      // The program is checked by `npm run check`; there is no need to do it again in each run.
+      PULUMI_NODEJS_TRANSPILE_ONLY: "true",
     };
   }
 

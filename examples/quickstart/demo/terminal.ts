@@ -21,6 +21,19 @@ export function count(number: number): string {
   return number.toLocaleString("en-US");
 }
 
+const WIDTH = 116;
+
+/** Wrapped at words, each line behind so many blanks. */
+export function indent(text: string, blanks: number): string {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1) ?? "";
+    if (line !== "" && blanks + line.length + word.length >= WIDTH) lines.push(`  ${word}`);
+    else lines[lines.length - 1] = line === "" ? word : `${line} ${word}`;
+  }
+  return lines.map((line) => " ".repeat(blanks) + line).join("\n");
+}
+
 /** What matters of a run's output: the library's own lines, what failed, and what was done to the resources. */
 export function digest(output: string): string[] {
   const lines = output.split("\n");
@@ -32,10 +45,15 @@ export function digest(output: string): string[] {
   };
   const told = section("Diagnostics:").filter((line) => line !== "" && !/^\S+:\S+ \(.*\):$/.test(line));
   const resources = section("Resources:").filter((line) => line !== "");
-  return [...told, `resources: ${resources.join(", ") || "none"}`];
+  return [...new Set(told), `resources: ${resources.join(", ") || "none"}`];
 }
 
 export function table(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd());
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
 }
