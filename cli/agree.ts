@@ -10,7 +10,10 @@ export async function agree(heading: string, lines: readonly string[], yes: bool
     throw new UsageError("There is no terminal to ask in. Nothing was changed. To do what is listed above, add --yes.");
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   try {
-    return /^y(es)?$/i.test((await terminal.question("Do this? [y/N] ")).trim());
+    // Ctrl-C and Ctrl-D close it and mean no; without this the question would stay open for ever.
+    const closed = new Promise<string>((resolve) => terminal.once("close", () => resolve("")));
+    const answer = await Promise.race([terminal.question("Do this? [y/N] "), closed]);
+    return /^y(es)?$/i.test(answer.trim());
   } finally {
     terminal.close();
   }

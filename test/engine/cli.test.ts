@@ -9,6 +9,8 @@ import { PASSPHRASE, Site } from "./site";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
+/** Retired with the first run after its grace: fewer runs to wait for. */
+const WITHOUT_SOAK = 'retirement: { grace: "1h", soak: "0s" },';
 const BINARY = resolve(__dirname, "../../dist/cli/main.js");
 
 interface Answer {
@@ -18,7 +20,7 @@ interface Answer {
 }
 
 describe("the rotation command", function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let site: Site;
 
   /** The real binary, as a user runs it: where pulumi runs, with the same environment. */
@@ -110,6 +112,7 @@ describe("the rotation command", function () {
   });
 
   it("releases what the rollout of a destroyed stack left behind, so that the superseded version can go", async () => {
+    site.program({ secret: WITHOUT_SOAK });
     await site.stack.mustUp();
     const other = await Site.open({ project: "reports" });
     try {
@@ -117,8 +120,6 @@ describe("the rotation command", function () {
       other.stack
         .program(`new rotation.Rollout("reports", { secrets: [{ name: "orders-db", store: ${store}, ref: "orders-db/v1@1" }],
   consumers: [rotation.consumer.process({ name: "reports", file: "./app.json", adoption: { url: "${other.app.url}/adoption" } })] });`);
-      // The trail lies beside the store, whose path is the owner's: named from there in the other stack.
-      rmSync(join(other.stack.folder, "secrets"), { recursive: true, force: true });
       await other.stack.mustUp();
       const seen = await must(["status"], other);
       assert.match(seen, /^orders-db\n {2}active +v1,[^]*owner +organization\/shop\/dev$/m);
@@ -132,7 +133,6 @@ describe("the rotation command", function () {
     site.advance(91 * DAY);
     await site.stack.mustUp();
     site.advance(2 * HOUR);
-    assert.match(await site.stack.mustUp(), /unchanged/);
     const status = await must(["status"]);
     const command = /rotation (release orders-db --rollout \S+) --reason TEXT/.exec(status)?.[1]?.split(" ") ?? [];
     assert.match(status, /left behind +organization\/reports\/dev::reports may still use v1/);
@@ -143,15 +143,13 @@ describe("the rotation command", function () {
     const event = (await site.trail()).at(-1);
     assert.deepEqual([event?.step, event?.reason], ["released", "gone since May"]);
     await site.stack.mustUp();
-    site.advance(2 * HOUR);
-    await site.stack.mustUp();
     assert.deepEqual(await site.roles(), { live: ["v2"], disabled: [] });
   });
 
   it("adopts the world after the restore of an older ledger, with an admin from the stack's configuration", async () => {
     await site.stack.must("config", "set", "--secret", "admin", site.stack.env["PGADMIN_URL"] ?? "");
     Reflect.deleteProperty(site.stack.env, "PGADMIN_URL");
-    site.program({ admin: 'rotation.secretFrom.config("admin")' });
+    site.program({ admin: 'rotation.secretFrom.config("admin")', secret: WITHOUT_SOAK });
     await site.stack.mustUp();
     const ledgers = join(site.stack.folder, "secrets/orders-db/ledger");
     const backup = join(site.stack.folder, "backup-of-ledger");
@@ -182,10 +180,9 @@ describe("the rotation command", function () {
     assert.match(await must(["audit", "verify"]), /whole/);
 
     await site.stack.mustUp();
-    for (let run = 0; run < 3; run++) {
-      site.advance(HOUR + 60_000);
-      await site.stack.mustUp();
-    }
+    assert.deepEqual(await site.roles(), { live: ["v1", "v2"], disabled: [] }, "grace starts again");
+    site.advance(HOUR + 60_000);
+    await site.stack.mustUp();
     assert.deepEqual(await site.roles(), { live: ["v2"], disabled: [] });
     assert.match(await must(["audit", "verify"]), /whole/);
   });

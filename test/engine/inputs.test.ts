@@ -138,7 +138,7 @@ describe("the inputs of a rotating secret", function () {
   it("are decoded from a state that an older package wrote", async () => {
     await site.stack.mustUp();
     const exported = await site.stack.exported();
-    for (const entry of exported.deployment.resources) {
+    for (const entry of exported.deployment.resources ?? []) {
       if (!entry.type.endsWith("SecretVersion")) continue;
       const { version, incarnation, epoch: _epoch, inputsDigest: _digest, ...rest } = entry.outputs;
       Object.assign(entry, { outputs: { ...rest, versionId: `v${String(version)}#${String(incarnation)}` } });

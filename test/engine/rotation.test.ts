@@ -230,7 +230,7 @@ dependents.push(new Native("app-config", { ref: db.ref }));`;
         PGADMIN_URL: site.stack.env["PGADMIN_URL"],
         ROTATION_TEST_CLOCK: join(site.stack.folder, "clock"),
       });
-      twin.stack.program(programOf(site, shared));
+      twin.stack.program(site.source({ secret: shared, rollout: null }));
       const second = await twin.stack.up();
       assert.notEqual(second.code, 0);
       assert.match(second.output, /another run holds the lease: run \w+ of .+@.+ \(process \d+\)/);
@@ -254,16 +254,3 @@ dependents.push(new Native("app-config", { ref: db.ref }));`;
     assert.match(refused.output, /has schema 99, written by a newer pulumi-rotating-secrets.*Upgrade the package/);
   });
 });
-
-function programOf(site: Site, more: string): string {
-  let text = "";
-  const stack = { program: (body: string) => (text = body) };
-  Site.prototype.program.call(
-    { ...site, server: site.server, database: site.database, id: site.id, app: site.app, stack } as never,
-    {
-      secret: more,
-      rollout: null,
-    },
-  );
-  return text;
-}

@@ -88,10 +88,14 @@ export class Site {
     return this.database.slice(3);
   }
 
-  /** A program with one secret and one rollout, as a user would write it. */
   program(options: ProgramOptions = {}): void {
+    this.stack.program(this.source(options));
+  }
+
+  /** A program with one secret and one rollout, as a user would write it. */
+  source(options: ProgramOptions = {}): string {
     const name = options.name ?? "orders-db";
-    this.stack.program(`
+    return `
 const db = new rotation.RotatingPostgresRole("${name}", {
   connection: { host: "${this.server.host}", port: ${this.server.port}, database: "${this.database}", admin: ${options.admin ?? 'rotation.secretFrom.env("PGADMIN_URL")'} },
   owner: "owner_${this.id}",
@@ -119,7 +123,7 @@ const rollout = new rotation.Rollout("orders", {
 });
 exports.health = rollout.health;
 `
-}`);
+}`;
   }
 
   /** Moves the clock of every later run. */

@@ -139,7 +139,7 @@ export class MiniStack {
     const inputs = await this.checked(provider, options.force ? undefined : old?.inputs, args);
     if (!old || options.force) return this.createSecret(provider, inputs, options, old ? "replaced" : "created");
     const verdict = await provider.diff(old.id, old.outputs, inputs);
-    if ("replaces" in verdict && verdict.replaces) {
+    if ("replaces" in verdict) {
       const again = await this.checked(provider, undefined, args);
       return this.createSecret(provider, again, options, "replaced");
     }

@@ -118,8 +118,8 @@ export class PulumiStack {
     );
   }
 
-  async exported(): Promise<{ deployment: { resources: StateResource[] } }> {
-    return JSON.parse(await this.must("stack", "export")) as { deployment: { resources: StateResource[] } };
+  async exported(): Promise<{ deployment: { resources?: StateResource[] } }> {
+    return JSON.parse(await this.must("stack", "export")) as { deployment: { resources?: StateResource[] } };
   }
 
   /** The entries of one of our types, pending deletes included. */

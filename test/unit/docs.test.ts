@@ -179,8 +179,9 @@ function typeErrors(blocks: ReadonlyMap<string, string>): string[] {
   return ts.getPreEmitDiagnostics(program).map((diagnostic) => {
     const text = ts.flattenDiagnosticMessageText(diagnostic.messageText, "\n");
     const file = diagnostic.file ? relative(ROOT, diagnostic.file.fileName) : "";
-    const line = diagnostic.file?.text.slice(0, diagnostic.start).split("\n").at(-1) ?? "";
-    return `${file}: ${text} (at "${line}…")`;
+    const before = diagnostic.file?.text.slice(0, diagnostic.start).split("\n").length ?? 0;
+    const line = diagnostic.file?.text.split("\n")[before - 1]?.trim() ?? "";
+    return `${file}: ${text} (at "${line}")`;
   });
 }
 

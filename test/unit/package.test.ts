@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import ts from "typescript";
+import type * as TextModule from "../../provider/resources/text";
 import { providerText } from "../../provider/resources/text";
 
 const ROOT = resolve(__dirname, "../..");
@@ -58,14 +59,14 @@ describe("the package, imported by a program", function () {
 
 describe("the provider text in the state", () => {
   const source = readFileSync(join(ROOT, "provider/resources/text.ts"), "utf8");
-  const build = (options: ts.CompilerOptions): typeof import("../../provider/resources/text.js") => {
+  const build = (options: ts.CompilerOptions): typeof TextModule => {
     const { outputText } = ts.transpileModule(source, {
       compilerOptions: { module: ts.ModuleKind.CommonJS, ...options },
     });
     const module = { exports: {} };
     // eslint-disable-next-line @typescript-eslint/no-implied-eval -- a build of our own source
     new Function("exports", "module", outputText)(module.exports, module);
-    return module.exports as typeof import("../../provider/resources/text.js");
+    return module.exports as typeof TextModule;
   };
 
   it("is the same whatever the build: states written by any version name it", () => {
