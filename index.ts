@@ -14,7 +14,9 @@ export {
   type SecretSource,
   type UnconfirmedArgs,
 } from "./components/options";
-export { check, consumer, Rollout, type CheckResult, type RolloutArgs } from "./components/rollout";
+export { check } from "./components/checks";
+export { consumer } from "./components/consumers";
+export { Rollout, type CheckResult, type RolloutArgs } from "./components/rollout";
 export {
   RotatingPostgresRole,
   type PostgresConnectionArgs,

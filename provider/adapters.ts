@@ -1,4 +1,5 @@
 /** From an adapter's options, as they are in the inputs, to the adapter; and what is wrong with them. */
+import { isDeepStrictEqual } from "node:util";
 import type { AdapterContext } from "./contracts/context";
 import { ConfigurationError } from "./lifecycle/errors";
 import { failuresOf, type AdapterOptions, type CheckFailure } from "./inputs/common";
@@ -13,6 +14,26 @@ async function find<A>(family: Family<A>, type: string, what: string): Promise<A
       `${JSON.stringify(type)} is no ${what} of this version of the package; there are: ${Object.keys(family).join(", ")}`,
     );
   return load();
+}
+
+/**
+ * The options that say something: without them the adapter would do something else. So writing a default out, or a
+ * default that a later version brings, is no change.
+ */
+export async function significantOptions<T>(
+  family: Family<Adapter<T>>,
+  options: AdapterOptions,
+  what: string,
+): Promise<Record<string, unknown>> {
+  const { options: schema } = await find(family, options.type, what);
+  const parsed = (given: unknown) => schema.safeParse(given).data as Record<string, unknown> | undefined;
+  const whole = parsed(options);
+  return Object.fromEntries(
+    Object.entries(options).filter(([name]) => {
+      const { [name]: _option, ...rest } = options;
+      return !isDeepStrictEqual(parsed(rest)?.[name], whole?.[name]);
+    }),
+  );
 }
 
 /** @returns what is wrong with the options, for `check()`. */

@@ -219,11 +219,11 @@ class Demo {
   }
 
   private async stopAll(): Promise<void> {
-    this.stack.kill();
     stopProcesses();
-    await this.database?.stop();
+    await this.stack.stop();
     if (process.env["DEMO_KEEP"]) say(`Kept: ${this.folder}`);
     else rmSync(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    await this.database?.stop();
   }
 }
 
@@ -246,7 +246,7 @@ function expect(holds: boolean, what: string): asserts holds {
 async function main(): Promise<void> {
   const demo = new Demo();
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-    process.once(name, () => void demo.dispose().finally(() => process.exit(128 + constants.signals[name])));
+    process.on(name, () => void demo.dispose().finally(() => process.exit(128 + constants.signals[name])));
   try {
     process.exitCode = (await demo.run()) ? 0 : 1;
   } catch (error) {

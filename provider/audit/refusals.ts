@@ -16,6 +16,6 @@ export function disagreement(event: AuditEvent, storedHash: string, location: st
     `The audit trail ${location} and the ledger disagree: event ${event.seq} of the secret "${event.secret}" is ` +
       `there already with another content (hash ${storedHash.slice(0, 12)}…, not ${event.hash.slice(0, 12)}…). ` +
       "Nothing was recorded. Either the ledger was restored from a backup, or somebody changed the trail: compare " +
-      "both before you go on.",
+      `both; if the trail is right, say: rotation adopt ${event.secret} --reason TEXT`,
   );
 }

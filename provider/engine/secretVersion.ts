@@ -3,7 +3,7 @@ import { decide, isReplacing, type Decision, type Entry } from "../lifecycle/dec
 import { ConfigurationError, RotationError, StateError } from "../lifecycle/errors";
 import { isUnfinished, type Declaration, type LedgerState } from "../lifecycle/ledger";
 import type { Parts } from "../rotation/session";
-import { checkAdapter } from "../adapters";
+import { checkAdapter, significantOptions } from "../adapters";
 import { containsUnknown, durationMs, failuresOf, type AdapterOptions, type CheckFailure } from "../inputs/common";
 import {
   decodeState,
@@ -13,6 +13,7 @@ import {
   type SecretVersionInputs,
 } from "../inputs/secretVersion";
 import * as registry from "../registry";
+import { compromisedBefore } from "../triggers/due";
 import { digestOf, randomId } from "../rotation/fingerprint";
 import {
   assertNotOlder,
@@ -144,10 +145,13 @@ export function secretVersionProvider(runtime: Runtime) {
   async function remove(_id: string, olds: Properties) {
     const entry = secretVersionEntry.parse(decodeState(olds));
     const ledger = await runtime.ledgerOf(entry);
-    if (!ledger) {
-      runtime.context.log.info(`${entry.name}: there is no ledger any more, so there is nothing to retire`);
-      return;
-    }
+    // Rule 24: a teardown leaves a tombstone, so nothing at all means that the store was lost.
+    if (!ledger)
+      throw new StateError(
+        `${entry.name}: the Pulumi state names v${entry.version}, but the store has no ledger; what is live at the issuer ` +
+          `cannot be told. Nothing was changed. Restore the store. If it is gone for good, remove what is left at the ` +
+          `issuer by hand, and say: pulumi state delete, for this resource.`,
+      );
     const store = await runtime.store(entry.store);
     const { checked, created } = memory.of(store.location);
     const parts = await runtime.parts({ name: entry.name, store: entry.store, ...ledger.declared }, entry.stack);
@@ -252,12 +256,12 @@ function assertOurs(
     throw new StateError(
       `${inputs.name}: this store belongs to secret ${ledger.secret} of stack ${ledger.owner.stack}. One stack owns a ` +
         `secret. Nothing was changed. Give this one another path; or, if this stack is to own it from now on, say here: ` +
-        `rotation adopt ${inputs.name}`,
+        `rotation adopt ${inputs.name} --reason TEXT`,
     );
   if (old && ledger.identity !== ids.identity)
     throw new StateError(
       `${inputs.name}: the store holds another secret (${ledger.identity}) than the Pulumi state names (${ids.identity}). ` +
-        `Nothing was changed. Restore the store, or say: rotation adopt ${inputs.name}`,
+        `Nothing was changed. Restore the store, or say: rotation adopt ${inputs.name} --reason TEXT`,
     );
   if (old) {
     const version = Number(/^v(\d+)/.exec(String(old["rotation"]))?.[1] ?? 0);
@@ -289,13 +293,32 @@ async function refusedChanges(old: Properties, inputs: SecretVersionInputs): Pro
     });
   else {
     const { inputPolicy } = await (registry.kinds[inputs.kind.type] as () => Promise<registry.KindAdapter>)();
-    for (const name of changedNames(oldKind, inputs.kind))
+    const [before, now] = await Promise.all(
+      [oldKind, inputs.kind].map((kind) => significantOptions(registry.kinds, kind, "credential kind")),
+    );
+    for (const name of changedNames(before ?? {}, now ?? {}))
       if (inputPolicy[name] === "refuse")
         failures.push({
           property: "kind",
           reason: `kind.${name}: cannot change from ${JSON.stringify(oldKind[name])} to ${JSON.stringify(inputs.kind[name])} while the secret lives. Nothing was changed. Declare a second secret, move the consumers, then remove this one`,
         });
   }
+  if (digestOf(old["audit"] ?? null) !== digestOf(inputs.audit ?? null))
+    failures.push({
+      property: "audit",
+      reason:
+        `audit: cannot change while the secret lives: its trail would be in two pieces. Nothing was changed. Put the ` +
+        `former value back (${JSON.stringify(old["audit"] ?? "none")})`,
+    });
+  const kept = new Set(inputs.replicas.map((replica) => digestOf(replica)));
+  for (const replica of (old["replicas"] ?? []) as AdapterOptions[])
+    if (!kept.has(digestOf(replica)))
+      failures.push({
+        property: "replicas",
+        reason:
+          `replicas: ${JSON.stringify(replica)} cannot be taken away while the secret lives: whoever reads it would keep a ` +
+          `version that goes. Nothing was changed. Put it back`,
+      });
   if (
     digestOf(oldStore) !== digestOf(inputs.store) &&
     (!inputs.migrateFrom || digestOf(inputs.migrateFrom) !== digestOf(oldStore))
@@ -309,7 +332,7 @@ async function refusedChanges(old: Properties, inputs: SecretVersionInputs): Pro
   return failures;
 }
 
-function changedNames(old: AdapterOptions, now: AdapterOptions): string[] {
+function changedNames(old: Properties, now: Properties): string[] {
   const names = new Set([...Object.keys(old), ...Object.keys(now)]);
   return [...names].filter((name) => digestOf(old[name] ?? null) !== digestOf(now[name] ?? null));
 }
@@ -327,8 +350,16 @@ export async function declared(runtime: Runtime, inputs: SecretVersionInputs): P
   const parts = await runtime.parts(inputs, inputs.stack);
   const { inputPolicy } = await (registry.kinds[inputs.kind.type] as () => Promise<registry.KindAdapter>)();
   const issuedFrom = Object.fromEntries(
-    Object.entries(inputs.kind).filter(([name]) => inputPolicy[name] !== "in-place" && inputPolicy[name] !== "refuse"),
+    Object.entries(await significantOptions(registry.kinds, inputs.kind, "credential kind")).filter(
+      ([name]) => inputPolicy[name] !== "in-place" && inputPolicy[name] !== "refuse",
+    ),
   );
+  const events = inputs.events.map((event) => ({
+    id: event.id,
+    reason: event.reason,
+    at: Date.parse(event.time),
+    ...(event.requestedBy ? { requestedBy: event.requestedBy } : {}),
+  }));
   const declaration: Declaration = {
     kind: inputs.kind,
     replicas: inputs.replicas,
@@ -338,6 +369,7 @@ export async function declared(runtime: Runtime, inputs: SecretVersionInputs): P
     soakMs: durationMs(inputs.retirement.soak),
     requireUnused: inputs.retirement.requireUnused,
     terminateSessions: inputs.retirement.terminateSessions,
+    compromisedBefore: compromisedBefore(events),
   };
   const { adopt } = inputs;
   const adoptFrom = parts.kind.adopt?.bind(parts.kind);
@@ -359,12 +391,7 @@ export async function declared(runtime: Runtime, inputs: SecretVersionInputs): P
             },
           }
         : {}),
-      events: inputs.events.map((event) => ({
-        id: event.id,
-        reason: event.reason,
-        at: Date.parse(event.time),
-        ...(event.requestedBy ? { requestedBy: event.requestedBy } : {}),
-      })),
+      events,
       inputsDigest: digestOf(issuedFrom),
       retryAfterMs: durationMs(inputs.unconfirmed.retryAfter),
     },
@@ -394,6 +421,7 @@ function declaredInLedger(parts: Parts, entry: SecretVersionEntry, ledger: Ledge
 }
 
 function retirementOf(declaration: Declaration, parts: Parts): DeclaredSecret["retirement"] {
-  const { graceMs, soakMs, requireUnused, terminateSessions } = declaration;
-  return { graceMs, soakMs, requireUnused, terminateSessions, canDisable: parts.kind.capabilities.canDisable };
+  const { graceMs, soakMs, requireUnused, terminateSessions, compromisedBefore } = declaration;
+  const { canDisable } = parts.kind.capabilities;
+  return { graceMs, soakMs, requireUnused, terminateSessions, compromisedBefore, canDisable };
 }

@@ -1,5 +1,5 @@
 /** Who may be using which version, and whether everybody demonstrably uses the active one (rules 1 to 4). */
-import type { LedgerState, MayUse, RolloutRecord } from "./ledger";
+import { activeVersion, type LedgerState, type MayUse, type RolloutRecord } from "./ledger";
 
 /** A rollout's name in the ledger: unique for a stack. */
 export function rolloutKey(stack: string, name: string): string {
@@ -37,6 +37,17 @@ export function unconfirmedUsers(ledger: LedgerState): Unconfirmed[] {
 
 export function isConfirmed(ledger: LedgerState): boolean {
   return unconfirmedUsers(ledger).length === 0;
+}
+
+/** The end of a rotation, once everybody has confirmed: it answers events, and forgets failures. */
+export function settleIfConfirmed(ledger: LedgerState): void {
+  const active = activeVersion(ledger);
+  if (!active || !isConfirmed(ledger)) return;
+  ledger.confirmedIssueAt = Math.max(ledger.confirmedIssueAt ?? 0, active.issuedAt ?? 0);
+  if (ledger.rotation?.phase !== "confirming") return;
+  // A confirmed return is the end of a failed rotation, not a success: the next attempt still waits.
+  if (ledger.rotation.version === active.version) ledger.failures = null;
+  ledger.rotation = { ...ledger.rotation, phase: "done" };
 }
 
 /** Whether it is the owning stack that has yet to confirm; another stack's delay is no failed attempt (rule 15). */

@@ -24,8 +24,6 @@ export interface Situation {
   readonly forced: boolean;
   /** Why a new version is wanted; `null` when none is. */
   readonly due: Reason | null;
-  /** Versions issued up to then are compromised. */
-  readonly compromisedBefore?: number;
   readonly policy: RetirementPolicy;
   /** After how many runs, or ms, an unconfirmed version is given up. */
   readonly unconfirmed: { readonly attempts: number; readonly withinMs: number };
@@ -121,7 +119,9 @@ function whyHandOut(ledger: LedgerState, entry: Entry): string {
 function whyGivenUp(situation: Situation, ledger: LedgerState): string | undefined {
   const rotation = ledger.rotation;
   // Rule 15: a rollout of another stack that has not run yet is no failed attempt.
-  if (!rotation || rotation.promotedAt === null || !ownerHasYetToConfirm(ledger)) return undefined;
+  // Nor is one that registers after everybody had confirmed.
+  if (rotation?.phase !== "confirming" || rotation.promotedAt === null || !ownerHasYetToConfirm(ledger))
+    return undefined;
   const { attempts, withinMs } = situation.unconfirmed;
   if (rotation.attempts >= attempts) return `unconfirmed after ${rotation.attempts} runs`;
   const age = situation.now - rotation.promotedAt;
@@ -163,5 +163,5 @@ function workOnEntry(situation: Situation, ledger: LedgerState): string[] {
 }
 
 function verdictOn(situation: Situation, ledger: LedgerState, version: VersionRecord) {
-  return decideRetirement(ledger, version, situation.policy, situation.now, situation.compromisedBefore);
+  return decideRetirement(ledger, version, situation.policy, situation.now);
 }

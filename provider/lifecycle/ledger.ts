@@ -140,6 +140,8 @@ export interface Declaration {
   readonly soakMs: number;
   readonly requireUnused: boolean;
   readonly terminateSessions: boolean;
+  /** Versions issued up to then have no grace (rule 16); `null`: none. */
+  readonly compromisedBefore: number | null;
 }
 
 export interface LedgerState {

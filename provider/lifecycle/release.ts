@@ -1,7 +1,7 @@
 /** What `rotation release` may take out of a ledger: the exit of rule 4 for users that are gone. Pure. */
-import { isConfirmed } from "./confirmation";
+import { settleIfConfirmed } from "./confirmation";
 import { NotFoundError, StateError } from "./errors";
-import { activeVersion, type LedgerState, type MayUse, type ResidueRecord, type RolloutRecord } from "./ledger";
+import type { LedgerState, MayUse, ResidueRecord, RolloutRecord } from "./ledger";
 
 export interface Release {
   readonly key: string;
@@ -65,22 +65,11 @@ function refuseWhatIsAlive(ledger: LedgerState, { key, what, record }: Release, 
   );
 }
 
-/** Takes them out. What only waited for one of them is then settled. */
+/** Takes them out. A version that only waited for them counts as confirmed then (rules 1, 11 and 16). */
 export function releaseFrom(ledger: LedgerState, releases: readonly Release[]): void {
   for (const { key, what } of releases)
     Reflect.deleteProperty(what === "residue" ? ledger.residues : ledger.rollouts, key);
-  settleConfirmation(ledger);
-}
-
-/** When the last one that had yet to confirm is gone, the version counts as confirmed (rules 1, 11 and 16). */
-export function settleConfirmation(ledger: LedgerState): void {
-  const active = activeVersion(ledger);
-  if (active === null || !isConfirmed(ledger)) return;
-  ledger.confirmedIssueAt = Math.max(ledger.confirmedIssueAt ?? 0, active.issuedAt ?? 0);
-  if (ledger.rotation?.phase !== "confirming") return;
-  // A confirmed return is the end of a failed rotation, not a success: the next attempt still waits.
-  if (ledger.rotation.version === active.version) ledger.failures = null;
-  ledger.rotation = { ...ledger.rotation, phase: "done" };
+  settleIfConfirmed(ledger);
 }
 
 export function describeMayUse(mayUse: readonly MayUse[]): string {

@@ -10,6 +10,12 @@ export interface RetirementPolicy {
   readonly soakMs: number;
   /** Whether the kind can disable; where it cannot there is no soak. */
   readonly canDisable: boolean;
+  /** Versions issued up to then are compromised: no grace, no soak, and their sessions end (rule 16). */
+  readonly compromisedBefore: number | null;
+}
+
+export function isCompromised(version: VersionRecord, policy: Pick<RetirementPolicy, "compromisedBefore">): boolean {
+  return policy.compromisedBefore !== null && (version.issuedAt ?? 0) <= policy.compromisedBefore;
 }
 
 export type HoldCode =
@@ -29,15 +35,12 @@ const mayBeUsed = (sets: { mayUse: MayUse[] }, version: number): boolean =>
 /**
  * What may be done now to retire a version. Evidence of use and the labels of the stores are not part of it: they are
  * asked for just before the deed.
- *
- * @param compromisedBefore versions issued up to then have no grace (rule 16); absent: none.
  */
 export function decideRetirement(
   ledger: LedgerState,
   version: VersionRecord,
   policy: RetirementPolicy,
   now: number,
-  compromisedBefore?: number,
 ): RetirementVerdict {
   const name = `v${version.version}`;
   if (version.state === "retiring") return { step: "destroy" };
@@ -50,7 +53,7 @@ export function decideRetirement(
   // Somebody may need it after all, such as a rollout that has just registered: it must work for them.
   if (held) return disabled ? { step: "enable" } : held;
 
-  const compromised = compromisedBefore !== undefined && (version.issuedAt ?? 0) <= compromisedBefore;
+  const compromised = isCompromised(version, policy);
   const soakMs = policy.canDisable && !compromised ? policy.soakMs : 0;
   if (disabled) {
     const until = (version.disabledAt ?? now) + soakMs;
@@ -95,7 +98,7 @@ function whoHolds(ledger: LedgerState, version: VersionRecord): RetirementVerdic
     return hold(
       "residue",
       `${name} may still be used by what ${residues.map((r) => `rollout ${r.name} of ${r.stack}`).join(", ")} left ` +
-        `behind; when it is gone, say: rotation release ${ledger.secret}`,
+        `behind; when it is gone, say: rotation release ${ledger.secret} --reason TEXT`,
     );
   return undefined;
 }

@@ -13,7 +13,7 @@ import {
 import { addMayUse } from "../lifecycle/confirmation";
 import type { Entry } from "../lifecycle/decide";
 import { StateError } from "../lifecycle/errors";
-import { getVersion, isUnfinished, refOf, type LedgerState } from "../lifecycle/ledger";
+import { getVersion, isUnfinished, type LedgerState } from "../lifecycle/ledger";
 import { continueTrail, forgottenEvents, reliableEvents } from "./forgotten";
 import { repairLabels } from "./retire";
 import { activate } from "./rotate";
@@ -75,8 +75,8 @@ function assertAdoptable(session: Session, order: AdoptionOrder): void {
     throw new StateError(
       `${secret}: ${session.store.location} holds another secret (${ledger.identity}) than the Pulumi state names ` +
         `(${order.identity}); two secrets cannot be made one. Nothing was changed. Put the right store back; or, if the ` +
-        `one in the store is right, take the entry out of the state (pulumi state delete), and the next pulumi up hands ` +
-        `the version in the store out.`,
+        `one in the store is right, take the entry out of the state (pulumi state delete), and the next pulumi up takes ` +
+        `the one in the store over.`,
     );
 }
 
@@ -116,7 +116,6 @@ async function carryOut(session: Session, world: World, plan: AdoptionPlan, orde
     ...eventsOf(before, plan, order.reason),
   );
   if (session.ledger.status !== "live" || isUnfinished(session.ledger.rotation)) return;
-  await storeInReplicas(session);
   // Rule 8 moves the label, also where this run is killed before it comes so far.
   await repairLabels(session);
 }
@@ -184,12 +183,6 @@ function changeActive(ledger: LedgerState, plan: AdoptionPlan, world: World, now
   activate(ledger, active);
   // What the state names was handed out under that epoch: there is nothing to hand out again.
   if (world.entry?.version === active) ledger.counters.epoch = epoch;
-}
-
-async function storeInReplicas(session: Session): Promise<void> {
-  if (session.replicas.length === 0 || session.ledger.active === null) return;
-  const stored = await session.store.read(refOf(getVersion(session.ledger, session.ledger.active)));
-  for (const replica of session.replicas) await replica.putVersion(stored);
 }
 
 function eventsOf(before: LedgerState, plan: AdoptionPlan, reason: string): EventFields[] {

@@ -13,7 +13,7 @@ export async function holdAgainstStore(session: Session): Promise<void> {
     throw new StateError(
       `${session.secret}: the store has versions that the ledger does not know ` +
         `(${unknown.map((ref) => `v${ref.version}`).join(", ")}). The ledger is older than the world, as after the ` +
-        `restore of a backup. Nothing was changed. To take them into the ledger, say: rotation adopt ${session.secret}`,
+        `restore of a backup. Nothing was changed. To take them into the ledger, say: rotation adopt ${session.secret} --reason TEXT`,
     );
 }
 
@@ -31,7 +31,7 @@ export async function holdAgainstIssuer(session: Session): Promise<void> {
       `${session.secret}: the issuer has ${unknown.length} credentials of this secret that the ledger does not know ` +
         `(${unknown.map((credential) => Object.values(credential.ref).join("/")).join(", ")}). The ledger is older than ` +
         `the world, as after the restore of a backup. Nothing was changed. To take them into the ledger, say: ` +
-        `rotation adopt ${session.secret}`,
+        `rotation adopt ${session.secret} --reason TEXT`,
     );
   const undead = found.filter((credential) => {
     const version = known.get(credential.rotationId);

@@ -2,6 +2,7 @@
  * Moving a secret to another store: copy first, let every rollout confirm from there, remove the copies last
  * (rule 19). What reads the former store goes on working until then.
  */
+import type { AuditSink } from "../contracts/audit";
 import type { SecretStore } from "../contracts/store";
 import { addMayUse, isConfirmed } from "../lifecycle/confirmation";
 import { StateError } from "../lifecycle/errors";
@@ -23,25 +24,39 @@ export async function migrate(to: Parts, from: Parts, fromOptions: AdapterDescri
         `${session.secret}: its rotation stopped ${ledger.rotation.phase}. Nothing was changed. Let a run with the former ` +
           `store finish it, then move the secret.`,
       );
-    await copy(session, to.store, fromOptions);
-    await session.commit(
-      (next) => {
-        next.status = "moved";
-        next.movedTo = to.store.location;
-      },
-      { step: "moved", version: ledger.active, reason: `to ${to.store.location}` },
-    );
+    await copyVersions(session, to.store);
+    if (ledger.status === "live")
+      await session.commit(
+        (next) => {
+          next.status = "moved";
+          next.movedTo = to.store.location;
+        },
+        { step: "moved", version: ledger.active, reason: `to ${to.store.location}` },
+      );
+    // The ledger goes last: until it is there, a run that was killed finds the secret moved and copies again.
+    await carryTrail(from.audit, to.audit, ledger.identity);
+    await copyLedger(session, to.store, fromOptions);
   });
 }
 
-async function copy(session: Session, to: SecretStore, fromOptions: AdapterDescription): Promise<void> {
-  const { ledger } = session;
-  for (const version of ledger.versions) {
+/** The trail goes on where it is kept now, with all that came before. */
+async function carryTrail(from: AuditSink, to: AuditSink, identity: string): Promise<void> {
+  if (from.location === to.location) return;
+  for (const event of await from.read(identity)) if (event) await to.record(event);
+}
+
+async function copyVersions(session: Session, to: SecretStore): Promise<void> {
+  for (const version of session.ledger.versions) {
     if (version.endedAt !== null || version.fingerprint === null) continue;
     await to.putVersion(await session.store.read(refOf(version)));
   }
+}
+
+async function copyLedger(session: Session, to: SecretStore, fromOptions: AdapterDescription): Promise<void> {
+  const { ledger } = session;
   const moved = structuredClone(ledger);
   moved.status = "live";
+  moved.movedTo = null;
   moved.lease = null;
   moved.counters.epoch++;
   moved.movedFrom = { store: fromOptions, at: session.now };

@@ -49,7 +49,7 @@ function assertReleasable(ledger: LedgerState, { owner, entry }: ReleaseOrder): 
   if (ledger.owner.id !== owner.id || ledger.owner.stack !== owner.stack)
     throw new StateError(
       `${ledger.secret}: it belongs to stack ${ledger.owner.stack}, not to ${owner.stack}. Nothing was changed. Say it ` +
-        `there; or, if this stack is to own the secret from now on, say first: rotation adopt ${ledger.secret}`,
+        `there; or, if this stack is to own the secret from now on, say first: rotation adopt ${ledger.secret} --reason TEXT`,
     );
   assertNotOlder(ledger, entry);
 }

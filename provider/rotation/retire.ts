@@ -3,9 +3,9 @@
  * must look at just before the deed is here: who uses the version, and where the label of "current" is (rule 8).
  */
 import type { UsageReport } from "../contracts/kind";
-import { RotationError, StateError } from "../lifecycle/errors";
+import { NotFoundError, RotationError, StateError } from "../lifecycle/errors";
 import { getVersion, refOf, unretired, type VersionRecord } from "../lifecycle/ledger";
-import { decideRetirement, type RetirementPolicy } from "../lifecycle/retirement";
+import { decideRetirement, isCompromised, type RetirementPolicy } from "../lifecycle/retirement";
 import { verifyStored } from "./verify";
 import type { Session } from "./session";
 
@@ -14,8 +14,11 @@ export interface RetirementOptions extends RetirementPolicy {
   readonly requireUnused: boolean;
   /** Whether sessions that still use it are ended. */
   readonly terminateSessions: boolean;
-  /** Versions issued up to then are compromised (rule 16). */
-  readonly compromisedBefore?: number;
+}
+
+/** Sessions of a compromised version end, asked or not. */
+function endsSessions(version: VersionRecord, options: RetirementOptions): boolean {
+  return options.terminateSessions || isCompromised(version, options);
 }
 
 export type RetirementOutcome =
@@ -36,7 +39,7 @@ export async function tryToRetire(
   options: RetirementOptions,
 ): Promise<RetirementOutcome> {
   const version = getVersion(session.ledger, number);
-  const verdict = decideRetirement(session.ledger, version, options, session.now, options.compromisedBefore);
+  const verdict = decideRetirement(session.ledger, version, options, session.now);
   switch (verdict.step) {
     case "hold":
       return putOff(session, version, verdict.code, verdict.message);
@@ -83,7 +86,7 @@ async function whatHoldsItBack(
       `a label of "current" pointed to the wrong version and was repaired; grace starts again`,
     );
   // Ending sessions is asked for, so their being there is no reason to wait.
-  if (options.terminateSessions || !version.issued) return undefined;
+  if (endsSessions(version, options) || !version.issued) return undefined;
   const usage = await session.kind.usage(version.issued);
   if (usage.verdict === "used") return putOff(session, version, "in-use", inUse(version, usage));
   if (usage.verdict === "unknown" && options.requireUnused)
@@ -117,6 +120,9 @@ export async function repairLabels(session: Session): Promise<boolean> {
   ];
   const wrong = labels.filter((label) => label?.token !== active.token);
   if (wrong.length === 0) return false;
+  // A replica that is new, or was emptied, has none of the versions.
+  const stored = await session.store.read(active);
+  for (const replica of session.replicas) await replica.putVersion(stored);
   await session.promoteEverywhere(active);
   await session.commit(
     (next) => {
@@ -143,13 +149,24 @@ async function disable(session: Session, version: VersionRecord): Promise<Retire
     },
     { step: "disabling", version: version.version, reason: "its grace period is over" },
   );
-  if (version.issued) await session.kind.disable(version.issued);
+  await disableUnlessGone(session, version);
   await session.commit(() => undefined, {
     step: "disabled",
     version: version.version,
     reason: "reversible until the soak time is over",
   });
   return { outcome: "disabled", message: `v${version.version} is disabled and will be destroyed after its soak time` };
+}
+
+/** What somebody removed by hand cannot be used any more either. */
+async function disableUnlessGone(session: Session, version: VersionRecord): Promise<void> {
+  if (!version.issued) return;
+  try {
+    await session.kind.disable(version.issued);
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error;
+    session.context.log.warn(`${session.secret}: v${version.version} is gone at its issuer: ${error.message}`);
+  }
 }
 
 /** Makes a disabled version work again. */
@@ -211,7 +228,7 @@ async function revokeUnlessUsed(
 ): Promise<string | undefined> {
   if (!version.issued) return undefined;
   try {
-    await session.kind.revoke(version.issued, { terminateSessions: options.terminateSessions });
+    await session.kind.revoke(version.issued, { terminateSessions: endsSessions(version, options) });
     return undefined;
   } catch (error) {
     if (error instanceof StateError) return `v${version.version} cannot be revoked yet: ${error.message}`;

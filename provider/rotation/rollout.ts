@@ -4,9 +4,10 @@
  */
 import type { HealthCheck } from "../contracts/check";
 import type { Consumer, RollTarget } from "../contracts/consumer";
-import { addMayUse, isConfirmed, isConfirmedOn } from "../lifecycle/confirmation";
+import { addMayUse, isConfirmed, isConfirmedOn, settleIfConfirmed } from "../lifecycle/confirmation";
 import { RotationError, StateError, UnreachableError } from "../lifecycle/errors";
 import { getVersion, isUnfinished, refOf, returnTarget, type LedgerState } from "../lifecycle/ledger";
+import { throughSeam, type Fence } from "./effects";
 import { probeCanaries, watchHealth, type HealthReport } from "./health";
 import { holdAgainstStore } from "./inspect";
 import { enable } from "./retire";
@@ -47,12 +48,19 @@ export function needsRollout(ledger: LedgerState | null, key: string): boolean {
   return !ledger || ledger.active === null || !rollout || !isConfirmedOn(rollout, ledger.active);
 }
 
-export async function rollOut(rollout: DeclaredRollout): Promise<RolloutReport> {
-  return withSessions(rollout.secrets, async (sessions) => {
-    for (const session of sessions) await register(session, rollout);
+export async function rollOut(declared: DeclaredRollout): Promise<RolloutReport> {
+  return withSessions(declared.secrets, async (sessions) => {
+    for (const session of sessions) await register(session, declared);
     const target = await currentTarget(sessions);
-    const before = sessions.map((session) => session.ledger.rollouts[rollout.key]?.mayUse ?? []);
+    const before = sessions.map((session) => session.ledger.rollouts[declared.key]?.mayUse ?? []);
     const touched: Consumer[] = [];
+    const fence: Fence = async () => {
+      for (const session of sessions) await session.fence();
+    };
+    const rollout: DeclaredRollout = {
+      ...declared,
+      consumers: declared.consumers.map((consumer) => throughSeam(consumer, "consumer", ["roll"], fence)),
+    };
     try {
       await askCanaries(sessions, rollout, target);
       for (const session of sessions) await commitMayUse(session, rollout);
@@ -100,7 +108,7 @@ function assertAsNewAs(ledger: LedgerState, ref: string): void {
   throw new StateError(
     `${ledger.secret}: the ledger is older than the Pulumi state: it counts ${ledger.counters.epoch} promotions, the ` +
       `state names ${ref}. The store was probably restored from a backup. Nothing was changed. When the store is as it ` +
-      `should be, say in the stack ${ledger.owner.stack}: rotation adopt ${ledger.secret}`,
+      `should be, say in the stack ${ledger.owner.stack}: rotation adopt ${ledger.secret} --reason TEXT`,
   );
 }
 
@@ -326,13 +334,7 @@ function confirmIn(ledger: LedgerState, rollout: DeclaredRollout, version: numbe
   record.confirmedAt = now;
   record.evidence = rollout.evidence;
   if (rollout.stack === ledger.owner.stack) ledger.ownerUnconfirmed = false;
-  if (!isConfirmed(ledger)) return;
-  const { issuedAt } = getVersion(ledger, version);
-  ledger.confirmedIssueAt = Math.max(ledger.confirmedIssueAt ?? 0, issuedAt ?? 0);
-  if (ledger.rotation?.phase !== "confirming") return;
-  // A confirmed return is the end of a failed rotation, not a success: the next attempt still waits.
-  if (ledger.rotation.version === version) ledger.failures = null;
-  ledger.rotation = { ...ledger.rotation, phase: "done" };
+  settleIfConfirmed(ledger);
 }
 
 /** Leaves the new version where that is possible, and puts the consumers back. */

@@ -5,7 +5,7 @@
 import type { IssuedRef, SecretValue } from "../contracts/context";
 import type { Draft } from "../contracts/kind";
 import type { StoredVersion } from "../contracts/store";
-import { addToReaders } from "../lifecycle/confirmation";
+import { addToReaders, settleIfConfirmed } from "../lifecycle/confirmation";
 import { NotFoundError, RotationError, StateError } from "../lifecycle/errors";
 import { getVersion, refOf, type LedgerState, type RotationRecord, type VersionRecord } from "../lifecycle/ledger";
 import { describeReason, type Reason } from "../lifecycle/reason";
@@ -295,6 +295,7 @@ async function promote(session: Session, version: VersionRecord): Promise<void> 
       rotation.promotedAt = now;
       rotation.attempts = 1;
       if (ledger.confirmation === "none") ledger.ownerUnconfirmed = false;
+      settleIfConfirmed(ledger);
     },
     { step: "promoted", version: version.version, reason: describeReason(version.reason) },
   );

@@ -26,6 +26,7 @@ import { holdAgainstIssuer } from "./inspect";
 import { repairLabels, retireWhatMay, tryToRetire, type RetirementOptions, type RetirementOutcome } from "./retire";
 import { finishReturn, startReturn } from "./return";
 import { advance, propose, proposeIn } from "./rotate";
+import { isCompromised } from "../lifecycle/retirement";
 import { Session, type Parts } from "./session";
 import { sweepFormerStore } from "./migrate";
 import { tearDown } from "./teardown";
@@ -40,7 +41,7 @@ export interface DeclaredSecret {
   /** What rollouts read from the ledger. */
   readonly declaration: Declaration;
   readonly due: DueInputs;
-  readonly retirement: Omit<RetirementOptions, "compromisedBefore">;
+  readonly retirement: RetirementOptions;
   readonly unconfirmed: Situation["unconfirmed"];
   /** Finds the credential to adopt, without touching it; absent: nothing is adopted. */
   readonly adopt?: () => Promise<{ ref: IssuedRef; value: SecretValue }>;
@@ -82,7 +83,10 @@ export function isForced(ledger: LedgerState | null, entry: Entry | null): boole
  */
 export async function createVersion(secret: DeclaredSecret, entry: Entry | null): Promise<VersionFacts> {
   return Session.run(secret.parts, async (session) => {
-    if (session.hasLedger && session.ledger.status === "tearing-down") await tearDown(session);
+    if (session.hasLedger && session.ledger.status === "tearing-down") {
+      await holdAgainstIssuer(session);
+      await tearDown(session);
+    }
     if (!session.hasLedger || session.ledger.status === "torn-down") return firstVersion(secret, session);
     await beforeActing(secret, session);
     await settle(secret, session, entry);
@@ -176,7 +180,7 @@ async function settle(secret: DeclaredSecret, session: Session, entry: Entry | n
       await startReturn(session, decision.text);
       return finishReturn(session, { inCreate: true });
     case "rotate":
-      return rotate(secret, session, decision, situation);
+      return rotate(secret, session, decision);
     case "first": // The first rotation was abandoned; the ledger goes on.
       await propose(session, {
         reason: { code: "first", message: "first version" },
@@ -198,9 +202,8 @@ async function abandonWhatIsOutdated(secret: DeclaredSecret, session: Session): 
   const rotation = session.ledger.rotation;
   if (!rotation || !isAbandonable(rotation)) return;
   const version = getVersion(session.ledger, rotation.version);
-  const { compromisedBefore } = decideDue(secret.due, session.ledger, session.now);
   if (rotation.phase === "abandoning") await abandon(session, "resumed");
-  else if (compromisedBefore !== undefined && version.issuedAt !== null && version.issuedAt <= compromisedBefore)
+  else if (version.issuedAt !== null && isCompromised(version, secret.retirement))
     await abandon(session, "it was issued before a suspected compromise");
   else if (version.inputsDigest !== null && version.inputsDigest !== secret.due.inputsDigest)
     await abandon(session, "the inputs that it is issued from have changed");
@@ -223,22 +226,12 @@ async function rotate(
   secret: DeclaredSecret,
   session: Session,
   decision: Extract<Decision, { action: "rotate" }>,
-  situation: Situation,
 ): Promise<void> {
-  const held = (await retireWhatMay(session, retirementOf(secret, situation))).filter(
-    (outcome) => outcome.outcome !== "retired",
-  );
+  const held = (await retireWhatMay(session, secret.retirement)).filter((outcome) => outcome.outcome !== "retired");
   // Rule 12: two are live, so this one is handed out as it is; failing would keep the run from ever retiring one.
   if (held.length > 0) return handOut(session, asItIs(session, held.map((outcome) => outcome.message).join("; ")));
   await propose(session, { reason: decision.reason, inputsDigest: secret.due.inputsDigest });
   await advance(session);
-}
-
-function retirementOf(secret: DeclaredSecret, situation: Situation): RetirementOptions {
-  return {
-    ...secret.retirement,
-    ...(situation.compromisedBefore === undefined ? {} : { compromisedBefore: situation.compromisedBefore }),
-  };
 }
 
 /** The active version, under a fresh incarnation (rule 18), once it is shown to work (rule 17). */
@@ -249,7 +242,7 @@ async function handOut(session: Session, why: string): Promise<void> {
     throw new RotationError(
       `${session.secret}: v${active.version} should be handed out, but it does not work: ${verification.detail}. Nothing ` +
         `was changed. If it was changed or removed outside, rotate on demand once it works again, or say: ` +
-        `rotation adopt ${session.secret}`,
+        `rotation adopt ${session.secret} --reason TEXT`,
     );
   session.context.log.info(`${session.secret}: ${why}`);
   await session.commit(
@@ -285,8 +278,7 @@ export async function updateVersion(
   return Session.run(secret.parts, async (session) => {
     await beforeActing(secret, session);
     await sweepFormerStore(session, secret.retirement.graceMs, openStore);
-    const situation = situationOf(secret, session.ledger, entry, false, session.now);
-    const outcomes = await retireWhatMay(session, retirementOf(secret, situation));
+    const outcomes = await retireWhatMay(session, secret.retirement);
     await countUnconfirmedRun(session);
     return { facts: { ...factsOf(session), incarnation: entry.incarnation }, outcomes };
   });
@@ -335,8 +327,7 @@ export async function deleteVersion(
     if (!version || version.version === ledger.active || version.endedAt !== null)
       return nothing("its version needs no retirement");
     await beforeActing(secret, session);
-    const situation = situationOf(secret, session.ledger, entry, false, session.now);
-    return tryToRetire(session, entry.version, retirementOf(secret, situation));
+    return tryToRetire(session, entry.version, secret.retirement);
   });
 }
 
@@ -351,6 +342,6 @@ export function assertNotOlder(ledger: LedgerState, entry: Entry): void {
     `${ledger.secret}: the ledger is older than the Pulumi state: it counts ${ledger.counters.version} versions and ` +
       `${ledger.counters.incarnation} incarnations, the state names v${entry.version}#${entry.incarnation}. The store was ` +
       `probably restored from a backup. Nothing was changed. When the store is as it should be, say: ` +
-      `rotation adopt ${ledger.secret}`,
+      `rotation adopt ${ledger.secret} --reason TEXT`,
   );
 }

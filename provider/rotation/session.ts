@@ -73,11 +73,7 @@ export class Session {
     options: SessionOptions,
   ) {
     this.outboxHeld = options.holdOutbox ?? false;
-    const fence: Fence = async () => {
-      this.assertLease();
-      parts.context.signal.throwIfAborted();
-      await parts.parentLives();
-    };
+    const { fence } = this;
     this.store = throughSeam(
       parts.store,
       "store",
@@ -139,6 +135,13 @@ export class Session {
     return this.context.clock.now();
   }
 
+  /** Throws when this run may cause no further side effect (rule 21). */
+  readonly fence: Fence = async () => {
+    this.assertLease();
+    this.parts.context.signal.throwIfAborted();
+    await this.parts.parentLives();
+  };
+
   /** Whether there is a ledger at all; a torn-down one counts. */
   get hasLedger(): boolean {
     return this.state !== null;
@@ -158,6 +161,8 @@ export class Session {
 
   /** The first ledger of a secret, or the first after a teardown. */
   async createLedger(initial: LedgerState, events: readonly EventFields[]): Promise<void> {
+    // The trail of a new identity begins anew.
+    this.flushed = 0;
     await this.write(() => ({ ...structuredClone(initial), lease: this.newLease() }), events);
     this.startRenewal();
   }

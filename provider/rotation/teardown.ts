@@ -13,7 +13,7 @@ export async function tearDown(session: Session): Promise<void> {
       throw new StateError(
         `${session.secret}: it cannot be torn down while other stacks use it: ` +
           `${foreign.map((rollout) => `rollout ${rollout.name} of ${rollout.stack}`).join(", ")}. Nothing was changed. ` +
-          `Destroy those first; for a stack that is gone, say: rotation release ${session.secret}`,
+          `Destroy those first; for a stack that is gone, say: rotation release ${session.secret} --reason TEXT`,
       );
     await session.commit(
       (ledger) => {

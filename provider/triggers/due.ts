@@ -41,8 +41,6 @@ export interface DueVerdict {
   readonly nextAt: number | null;
   /** Why something that is due is held back. */
   readonly waiting?: string;
-  /** Versions issued up to then are compromised; absent: none. */
-  readonly compromisedBefore?: number;
 }
 
 /** Rule 16: a version answers an event if it was issued later than that, by more than the allowed clock skew. */
@@ -55,6 +53,12 @@ function skewOf(event: RotationEvent): number {
   return event.reason === "suspected-compromise" ? ALLOWED_CLOCK_SKEW_MS : 0;
 }
 
+/** Up to when a version that was issued counts as compromised, in ms since the epoch; `null`: none does. */
+export function compromisedBefore(events: readonly RotationEvent[]): number | null {
+  const compromises = events.filter((event) => event.reason === "suspected-compromise");
+  return compromises.length > 0 ? Math.max(...compromises.map((event) => event.at + skewOf(event))) : null;
+}
+
 export function decideDue(inputs: DueInputs, ledger: LedgerState, now: number): DueVerdict {
   const active = activeVersion(ledger);
   if (active === null) return { due: null, nextAt: null };
@@ -63,26 +67,21 @@ export function decideDue(inputs: DueInputs, ledger: LedgerState, now: number): 
     (event) => event.at <= now + ALLOWED_CLOCK_SKEW_MS && !isAnswered(event, ledger.confirmedIssueAt),
   );
   const pending = open.filter((event) => !isAnswered(event, active.issuedAt));
-  const compromises = open.filter((event) => event.reason === "suspected-compromise");
-  const compromisedBefore =
-    compromises.length > 0 ? Math.max(...compromises.map((event) => event.at + skewOf(event))) : undefined;
+  const urgent = open.some((event) => event.reason === "suspected-compromise");
   const schedule = inputs.schedule ? decideSchedule(inputs.schedule, active, now) : undefined;
-  const rest = {
-    nextAt: schedule?.nextAt ?? null,
-    ...(compromisedBefore === undefined ? {} : { compromisedBefore }),
-  };
+  const nextAt = schedule?.nextAt ?? null;
 
   const due =
     pending.length > 0 ? eventReason(pending) : (changedInputs(inputs, active.inputsDigest) ?? schedule?.due ?? null);
-  if (due === null) return { due, ...rest, ...(schedule?.waiting ? { waiting: schedule.waiting } : {}) };
-  const retryAt = compromises.length > 0 ? 0 : retryMoment(inputs, ledger);
+  if (due === null) return { due, nextAt, ...(schedule?.waiting ? { waiting: schedule.waiting } : {}) };
+  const retryAt = urgent ? 0 : retryMoment(inputs, ledger);
   if (now < retryAt)
     return {
       due: null,
-      ...rest,
+      nextAt,
       waiting: `${due.code} is due; the last attempt failed (${ledger.failures?.message ?? "unknown"}), next one in ${describeDuration(retryAt - now)}`,
     };
-  return { due, ...rest };
+  return { due, nextAt };
 }
 
 function eventReason(events: readonly RotationEvent[]): Reason {

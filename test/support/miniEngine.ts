@@ -24,7 +24,7 @@ export type Properties = Record<string, unknown>;
 export function registerMemoryAdapters(): void {
   Object.assign(registry.kinds, {
     memory: async () => ({
-      options: z.strictObject({ type: z.literal("memory"), name: z.string(), grants: z.array(z.string()).optional() }),
+      options: z.strictObject({ type: z.literal("memory"), name: z.string(), grants: z.array(z.string()).default([]) }),
       create: (options: MemoryKindOptions) => createMemoryKind(options),
       inputPolicy: { name: "refuse" },
     }),

@@ -130,7 +130,7 @@ describe("rotation release", () => {
     const after = await ledger();
     assert.equal(after.rotation?.phase, "done");
     assert.equal(after.confirmedIssueAt, after.versions[1]?.issuedAt);
-    const policy = { graceMs: 0, soakMs: 0, canDisable: true };
+    const policy = { graceMs: 0, soakMs: 0, canDisable: true, compromisedBefore: null };
     assert.equal(decideRetirement(after, after.versions[0]!, policy, clock.now()).step, "destroy");
   });
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { resetMemoryAuditTrails } from "../../provider/audit/memory";
+import { memoryAuditTrail, resetMemoryAuditTrails } from "../../provider/audit/memory";
+import { verifyChain } from "../../provider/audit/verify";
 import { Runtime } from "../../provider/runtime";
 import { resetMemoryStores } from "../../provider/stores/memory";
 import { memoryIssuer, resetMemoryIssuers } from "../../testing/memoryKind";
@@ -290,5 +291,136 @@ describe("a rotating secret", () => {
     clock.advance(91 * DAY);
     await up(secret({ store: moved, migrateFrom: store }), rollout());
     assert.deepEqual(live(), ["v1", "v2"]);
+  });
+
+  it("retires a compromised version without grace and soak once its successor is confirmed, and ends its sessions (rule 16)", async () => {
+    await up();
+    clock.advance(DAY);
+    memoryIssuer("issuer").credentials.forEach((credential) => credential.users.add("the thief"));
+    const time = new Date(clock.now() - 5 * 60_000).toISOString();
+    const events = [{ id: "INC-1", reason: "suspected-compromise", time }];
+    const result = await up(secret({ events }));
+    assert.match(result.log.join("\n"), /v2: suspected-compromise, event INC-1/);
+    assert.deepEqual(await states(), { v1: "retired", v2: "active" });
+    assert.deepEqual(live(), ["v2"]);
+    assert.equal((await up(secret({ events }))).secret, "same");
+  });
+
+  it("never abandons a compromised version that was handed out: it is confirmed first (rule 16)", async () => {
+    await up();
+    clock.advance(91 * DAY);
+    await up(secret(), null, { targetSecret: true });
+    const events = [{ id: "INC-2", reason: "suspected-compromise", time: new Date(clock.now() + 1000).toISOString() }];
+    clock.advance(5 * 60_000);
+    const waits = await up(secret({ events }), rollout(), { targetSecret: true });
+    assert.match(waits.log.join("\n"), /suspected-compromise.*waits: not confirmed by/);
+    assert.deepEqual(live(), ["v1", "v2"]);
+    await up(secret({ events }));
+    await up(secret({ events }));
+    await up(secret({ events }));
+    assert.deepEqual(live(), ["v3"]);
+  });
+
+  it("moves a label of current that is on the wrong version back, and starts that version's grace again (rule 8)", async () => {
+    await up();
+    clock.advance(91 * DAY);
+    await up();
+    const opened = await new Runtime(() => undefined, clock).store(store);
+    const snapshot = await opened.load();
+    const [v1] = await opened.list();
+    assert.ok(v1);
+    await opened.promote(v1, snapshot.current, snapshot.revision);
+    clock.advance(2 * HOUR);
+    await up();
+    assert.equal((await opened.load()).current?.version, 2);
+    assert.deepEqual(await states(), { v1: "superseded", v2: "active" });
+    assert.match((await ledger()).versions[0]?.putOff?.code ?? "", /grace/);
+  });
+
+  it("fills a replica that is added, and refuses to forget one", async () => {
+    await up();
+    const replicas = [{ type: "memory", name: "replica" }];
+    clock.advance(91 * DAY);
+    await up(secret({ replicas }));
+    const replica = await new Runtime(() => undefined, clock).store({ type: "memory", name: "replica" });
+    assert.equal((await replica.read("current")).ref.version, 2);
+    const refused = await stack.up(secret(), rollout());
+    assert.match(String(refused.error?.message), /replicas: .* cannot be taken away while the secret lives/);
+  });
+
+  it("refuses to destroy what it cannot see: a store without a ledger was lost (rule 24)", async () => {
+    await up();
+    resetMemoryStores();
+    assert.match(String((await stack.destroy()).error?.message), /the store has no ledger.*Restore the store/);
+    assert.deepEqual(live(), ["v1"]);
+    assert.match(String((await stack.up(secret(), rollout())).error?.message), /the store has no ledger/);
+  });
+
+  it("keeps one unbroken trail when it moves to another store", async () => {
+    await up();
+    const moved = secret({ store: { type: "memory", name: "db2" }, migrateFrom: store });
+    await up(moved);
+    clock.advance(91 * DAY);
+    await up(moved);
+    const { audit } = await stack.ledger({ type: "memory", name: "db2" });
+    assert.deepEqual(verifyChain(memoryAuditTrail("db2").events, { expectedHead: audit }), []);
+  });
+
+  it("needs nobody's confirmation where the program says so, and answers events all the same", async () => {
+    await up(secret({ confirmation: "none" }), null);
+    clock.advance(DAY);
+    const events = [{ id: "e1", reason: "on-demand", time: new Date(clock.now()).toISOString() }];
+    clock.advance(1000);
+    assert.equal((await up(secret({ confirmation: "none", events }), null)).secret, "replaced");
+    assert.equal((await up(secret({ confirmation: "none", events }), null)).secret, "same");
+    clock.advance(HOUR + 1);
+    await up(secret({ confirmation: "none", events }), null);
+    clock.advance(HOUR + 1);
+    await up(secret({ confirmation: "none", events }), null);
+    assert.deepEqual(await states(), { v1: "retired", v2: "active" });
+  });
+
+  it("refuses a rollout whose bake time leaves no room in the interval (rule 10)", async () => {
+    const checks = [{ type: "memory", name: "slow", workload: "api", bakeMs: 2 * HOUR }];
+    const tight = secret({ schedule: { every: "3h" } });
+    const refused = await stack.up(tight, rollout({ checks }));
+    assert.match(String(refused.error?.message), /orders-db is due every 3 hours, which is not longer than its grace/);
+  });
+
+  it("does not take an option that only writes its default out for a change", async () => {
+    await up(secret({ kind: { type: "memory", name: "issuer" } }));
+    assert.equal((await up(secret({ kind: { type: "memory", name: "issuer", grants: [] } }))).secret, "updated");
+    assert.deepEqual(live(), ["v1"]);
+  });
+
+  it("raises the epoch when what runs contradicts the engine, so that the reference is applied again (rule 6)", async () => {
+    const evidence = rollout({
+      consumers: [],
+      dependents: 1,
+      checks: [{ type: "memory", name: "adoption", workload: "api", evidence: true }],
+    });
+    const follows = (ref: string) => {
+      const version = Number(/v(\d+)@/.exec(ref)?.[1]);
+      const held = [...memoryIssuer("issuer").credentials.values()].find((credential) =>
+        credential.name.includes(`-v${version}-`),
+      );
+      assert.ok(held);
+      const fingerprint = String(stack.secret?.outputs["fingerprint"]);
+      memoryWorkload("api").uses.set("orders-db", fingerprint);
+    };
+    await up(secret(), evidence, { native: follows });
+    clock.advance(91 * DAY);
+    const ignored = await stack.up(secret(), evidence, { native: () => undefined });
+    assert.match(String(ignored.error?.message), /what runs uses another version. Nothing was rolled back/);
+    assert.deepEqual(await states(), { v1: "superseded", v2: "active" });
+    const refs: string[] = [];
+    await up(secret(), evidence, {
+      native: (ref: string) => {
+        refs.push(ref);
+        follows(ref);
+      },
+    });
+    assert.deepEqual(refs, ["orders-db/v2@3"]);
+    assert.equal((await ledger()).rotation?.phase, "done");
   });
 });

@@ -41,7 +41,13 @@ export function answersBetween({ answers }: LoadReport, from: number, to = Infin
 }
 
 export class Load {
-  private constructor(private readonly child: ChildProcess) {}
+  private readonly ended: Promise<never>;
+
+  private constructor(private readonly child: ChildProcess) {
+    this.ended = once(child, "exit").then(() => Promise.reject(new Error("The load generator has ended.")));
+    // At the end it is stopped, and nobody asks any more.
+    this.ended.catch(() => undefined);
+  }
 
   static start(pool: RunningApp, perRequest: RunningApp, log: string): Load {
     const targets: Target[] = [
@@ -62,11 +68,9 @@ export class Load {
   }
 
   private async ask(what: "report" | "stop"): Promise<LoadReport> {
-    if (this.child.exitCode !== null || !this.child.connected) throw new Error("The load generator has ended.");
-    const ended = once(this.child, "exit").then(() => Promise.reject(new Error("The load generator has ended.")));
-    const answered = once(this.child, "message");
-    this.child.send(what);
-    const [report] = (await Promise.race([answered, ended])) as [LoadReport];
+    const answered = once(this.child, "message") as Promise<[LoadReport]>;
+    if (this.child.connected) this.child.send(what);
+    const [report] = await Promise.race([answered, this.ended]);
     return report;
   }
 }

@@ -1,8 +1,12 @@
 /** The Pulumi CLI on a fresh stack with a backend in a temporary folder. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { appendFileSync, mkdirSync, symlinkSync } from "node:fs";
 import { join, resolve } from "node:path";
+
+/** How long the CLI may take to end when it is told to. */
+const PATIENCE_MS = 8000;
 
 const ROOT = resolve(__dirname, "../../..");
 
@@ -79,12 +83,16 @@ export class Stack {
     return deployment.resources.filter((resource) => resource.delete).length;
   }
 
-  kill(): void {
-    if (this.running?.pid === undefined) return;
-    try {
-      process.kill(-this.running.pid, "SIGKILL");
-    } catch {
-      // It has just ended.
-    }
+  /** Asks a running CLI to end, so that it ends the processes that it has started itself, and then makes it end. */
+  async stop(): Promise<void> {
+    const child = this.running;
+    if (child?.pid === undefined) return;
+    const ended = once(child, "close");
+    child.kill("SIGINT");
+    const terminate = setTimeout(() => child.kill("SIGINT"), 1000);
+    const kill = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS);
+    await ended;
+    clearTimeout(terminate);
+    clearTimeout(kill);
   }
 }
