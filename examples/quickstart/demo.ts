@@ -19,7 +19,7 @@ import { complaintsAbout, showSummary, verdictLine, type Evidence } from "./demo
 import { bold, clock, digest, dim, green, indent, red, say } from "./demo/terminal";
 
 /** All in seconds. An interval is longer than grace, soak and bake time together. */
-const EVERY = 46;
+const EVERY = 45;
 const GRACE = 36;
 const SOAK = 5;
 /** For the version that is rejected: nobody ever worked with it. */
@@ -213,6 +213,10 @@ class Demo {
     return clock(moment - this.startedAt);
   }
 
+  get isStopped(): boolean {
+    return this.disposing !== undefined;
+  }
+
   /** Leaves nothing behind. */
   dispose(): Promise<void> {
     return (this.disposing ??= this.stopAll());
@@ -250,7 +254,7 @@ async function main(): Promise<void> {
   try {
     process.exitCode = (await demo.run()) ? 0 : 1;
   } catch (error) {
-    say(red((error as Error).message));
+    if (!demo.isStopped) say(red((error as Error).message));
     process.exitCode = 1;
   } finally {
     await demo.dispose();

@@ -66,6 +66,7 @@ export class Session {
   private lost: Error | undefined;
   private writing: Promise<unknown> = Promise.resolve();
   private renewal: NodeJS.Timeout | undefined;
+  private releasing = false;
 
   private constructor(
     private readonly parts: Parts,
@@ -137,6 +138,8 @@ export class Session {
 
   /** Throws when this run may cause no further side effect (rule 21). */
   readonly fence: Fence = async () => {
+    // Giving the lease back is allowed to a run that may do nothing else any more.
+    if (this.releasing) return;
     this.assertLease();
     this.parts.context.signal.throwIfAborted();
     await this.parts.parentLives();
@@ -217,6 +220,7 @@ export class Session {
   private async release(): Promise<void> {
     clearInterval(this.renewal);
     if (this.state === null || this.lost) return;
+    this.releasing = true;
     try {
       await this.commit((ledger) => {
         ledger.lease = null;

@@ -156,8 +156,11 @@ dependents.push(new Native("app-config", { ref: db.ref }));`;
       assert.deepEqual(await site.roles(), { live: ["v1", "v2"], disabled: [] });
       program("orders-db/v2@2");
       await other.stack.mustUp();
-      // The refused destroy had taken this stack's own rollout away: it registers and confirms again first.
+      // The refused destroy had taken this stack's own rollout away. It registers again, and as it may use anything, v1
+      // has to work and has its whole grace before it.
       await site.stack.mustUp();
+      assert.deepEqual(await site.roles(), { live: ["v1", "v2"], disabled: [] });
+      site.advance(HOUR);
       await site.stack.mustUp();
       assert.deepEqual(await site.roles(), { live: ["v2"], disabled: ["v1"] });
     } finally {
@@ -211,6 +214,26 @@ dependents.push(new Native("app-config", { ref: db.ref }));`;
       await verifyTrail();
     });
   }
+
+  it("stops a provider whose engine was killed before its next side effect, and resumes after pulumi cancel", async () => {
+    await created();
+    site.advance(91 * DAY);
+    const held = join(site.stack.folder, "held");
+    const { child } = site.stack.start(["up", "--yes", "--skip-preview"], {
+      ROTATION_TEST_HOLD: `issuer.issue:before=${held}`,
+    });
+    while (!existsSync(held)) await new Promise((resolve) => setTimeout(resolve, 50));
+    child.kill("SIGKILL");
+    rmSync(held);
+    // What had begun comes to its end; the phase after it is not committed any more, and the lease is given back.
+    while ((await site.ledger())?.lease !== null) await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal((await site.ledger())?.rotation?.phase, "staged");
+    assert.deepEqual(await site.roles(), { live: ["v1", "v2"], disabled: [] });
+    await site.stack.must("cancel", "--yes");
+    assert.match(await site.stack.mustUp(), /v2: resumes the rotation that stopped staged/);
+    assert.deepEqual(await site.states(), { v1: "superseded", v2: "active" });
+    await verifyTrail();
+  });
 
   it("lets exactly one of two runs from two backends issue; the other stops before any side effect and names the holder", async () => {
     const twin = await Site.open();
