@@ -64,8 +64,6 @@ class Demo {
       tookMs,
       load: report,
       records,
-      poolName: pool.name,
-      perRequestName: perRequest.name,
       first,
       second,
       oldRoleGone,

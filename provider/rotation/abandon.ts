@@ -23,6 +23,7 @@ export async function abandon(session: Session, why: string): Promise<void> {
       },
       { step: "abandoning", version: version.version, reason: why },
     );
+  session.context.log.info(`${session.secret}: v${version.version} is abandoned: ${why}`);
   const issued = version.issued ?? (await issuedRefInStore(session, version.version));
   // An adopted credential was there before us: it is left as it was.
   if (issued && !version.adopted) await session.kind.revoke(issued, { terminateSessions: true });

@@ -59,6 +59,8 @@ interface EntryInState {
 export interface UpOptions {
   /** Only the secret, as with `--target`. */
   readonly targetSecret?: boolean;
+  /** Only the rollout, as with `--target`: neither the secret nor the native resource is looked at. */
+  readonly targetRollout?: boolean;
   /** As with `--replace`. */
   readonly force?: boolean;
   /** What a resource of the program does with the reference; an error stops the run. */
@@ -82,6 +84,8 @@ export class MiniStack {
   secret: EntryInState | null = null;
   pending: EntryInState[] = [];
   rollout: EntryInState | null = null;
+  /** Called when a provider call has returned, before the engine saves what came of it; an error: it never does. */
+  onReturn: (call: string) => void = () => undefined;
 
   constructor(
     readonly clock: TestClock,
@@ -105,21 +109,25 @@ export class MiniStack {
     let did: RunResult["secret"] = "none";
     let rolled: RunResult["rollout"] = "none";
     try {
-      if (secretArgs) {
+      if (secretArgs && !options.targetRollout) {
         did = await this.stepSecret(secretVersion, { stack: this.name, ...secretArgs, ...PROVIDER }, options);
         await options.native?.(String(this.secret?.outputs["ref"]));
       }
       if (rolloutArgs && !options.targetSecret) rolled = await this.stepRollout(rollout, rolloutArgs);
       if (!rolloutArgs && this.rollout && !options.targetSecret) {
         await rollout.delete(this.rollout.id, this.rollout.outputs);
+        this.onReturn("rollout.delete");
         this.rollout = null;
       }
+      if (options.targetRollout) return { log, secret: did, rollout: rolled };
       if (!secretArgs && this.secret) {
         await secretVersion.delete(this.secret.id, this.secret.outputs);
+        this.onReturn("secret.delete");
         this.secret = null;
       }
       while (this.pending[0]) {
         await secretVersion.delete(this.pending[0].id, this.pending[0].outputs);
+        this.onReturn("secret.delete");
         this.pending.shift();
       }
       return { log, secret: did, rollout: rolled };
@@ -148,6 +156,7 @@ export class MiniStack {
       return "same";
     }
     const { outs } = await provider.update(old.id, old.outputs, inputs);
+    this.onReturn("secret.update");
     this.secret = { id: old.id, inputs, outputs: { ...outs, ...PROVIDER } };
     return "updated";
   }
@@ -159,6 +168,7 @@ export class MiniStack {
     how: "created" | "replaced",
   ): Promise<"created" | "replaced"> {
     const { id, outs } = await provider.create(inputs);
+    this.onReturn("secret.create");
     if (options.loseCreate) throw new Error("the engine was killed");
     if (this.secret) this.pending.push(this.secret);
     this.secret = { id, inputs, outputs: { ...outs, ...PROVIDER } };
@@ -195,12 +205,14 @@ export class MiniStack {
     const inputs = await this.checked(provider, old?.inputs, { stack: this.name, ...args(link), ...PROVIDER });
     if (!old) {
       const { id, outs } = await provider.create(inputs);
+      this.onReturn("rollout.create");
       this.rollout = { id, inputs, outputs: { ...outs, ...PROVIDER } };
       return "created";
     }
     const { changes } = await provider.diff(old.id, old.outputs, inputs);
     if (!changes) return "same";
     const { outs } = await provider.update(old.id, old.outputs, inputs);
+    this.onReturn("rollout.update");
     this.rollout = { id: old.id, inputs, outputs: { ...outs, ...PROVIDER } };
     return "updated";
   }
@@ -220,11 +232,16 @@ export class MiniStack {
   async destroy(): Promise<RunResult> {
     const { log, runtime, secretVersion, rollout } = this.process();
     try {
-      if (this.rollout) await rollout.delete(this.rollout.id, this.rollout.outputs);
+      if (this.rollout) {
+        await rollout.delete(this.rollout.id, this.rollout.outputs);
+        this.onReturn("rollout.delete");
+      }
       this.rollout = null;
-      for (const entry of [...this.pending, ...(this.secret ? [this.secret] : [])])
+      for (const entry of [...this.pending, ...(this.secret ? [this.secret] : [])]) {
         await secretVersion.delete(entry.id, entry.outputs);
-      this.pending = [];
+        this.onReturn("secret.delete");
+        this.pending = this.pending.filter((other) => other !== entry);
+      }
       this.secret = null;
       return { log, secret: "none", rollout: "none" };
     } catch (error) {

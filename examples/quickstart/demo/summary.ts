@@ -16,8 +16,6 @@ export interface Evidence {
   readonly tookMs: number;
   readonly load: LoadReport;
   readonly records: Records;
-  readonly poolName: string;
-  readonly perRequestName: string;
   readonly first: Credential;
   readonly second: Credential;
   /** A log-in with the first version's password is refused, and `pg_roles` does not know its role. */
