@@ -39,6 +39,9 @@ export interface RotatingPostgresRoleArgs extends RotationArgs {
 
 /** A PostgreSQL login whose password, and by default whose role, is replaced by each rotation. */
 export class RotatingPostgresRole extends RotatingSecret {
+  /** The name of the role that is current. */
+  readonly role: pulumi.Output<string>;
+
   constructor(name: string, args: RotatingPostgresRoleArgs, opts?: pulumi.ComponentResourceOptions) {
     const { connection, owner, memberOf, assumeOwner, rolePrefix, strategy, users, validFor, ...rotation } = args;
     const kind = pulumi
@@ -48,5 +51,6 @@ export class RotatingPostgresRole extends RotatingSecret {
         ...Object.fromEntries(Object.entries({ ...where, ...options }).filter(([, value]) => value !== undefined)),
       }));
     super(name, { kind, ...rotation }, opts, "RotatingPostgresRole");
+    this.role = this.issued.apply((issued) => issued["role"] ?? "");
   }
 }

@@ -11,6 +11,7 @@ import { Runtime } from "./runtime";
 let config: { get(key: string): string | undefined } | undefined;
 
 const runtime = new Runtime((key) => config?.get(key));
+runtime.exitWithEngine();
 
 /** Synchronous on purpose: the engine's first calls do not wait for it. */
 function configure(request: { config: typeof config }): void {

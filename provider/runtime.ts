@@ -11,7 +11,7 @@ import { decodeLedger, type AdapterDescription, type LedgerState } from "./lifec
 import * as registry from "./registry";
 import { digestOf, randomId } from "./rotation/fingerprint";
 import { engineAddress, isListening, whoAmI } from "./rotation/process";
-import type { Parts } from "./rotation/session";
+import { isIdle, type Parts } from "./rotation/session";
 import { resolveSecret, type ConfigReader } from "./secretSource";
 
 const systemClock: Clock = {
@@ -30,6 +30,8 @@ const console_: Log = {
     console.warn(`warning: ${message}`);
   },
 };
+
+const ENGINE_WATCH_MS = 5000;
 
 /** Ids by which pipelines name their runs. */
 const PIPELINE_RUNS = ["GITHUB_RUN_ID", "CI_PIPELINE_ID", "BUILD_ID", "BUILDKITE_BUILD_ID", "CIRCLE_WORKFLOW_ID"];
@@ -72,6 +74,16 @@ export class Runtime {
           "whatever is unfinished is resumed.",
       );
   };
+
+  /** An engine that was killed leaves its providers behind. This one goes too, once it is in the middle of nothing. */
+  exitWithEngine(): void {
+    const { engine } = this;
+    if (!engine) return;
+    const leave = async () => {
+      if (isIdle() && !(await isListening(engine)) && isIdle()) process.exit(1);
+    };
+    setInterval(() => void leave(), ENGINE_WATCH_MS).unref();
+  }
 
   /** The same options give the same adapter, so that its connections serve every call. */
   make<T>(

@@ -64,5 +64,5 @@ const rollout = new rotation.Rollout("shop", {
 });
 
 export const version = credential.version;
-export const role = credential.issued.apply((issued) => issued["role"]);
+export const role = credential.role;
 export const confirmed = rollout.confirmed;

@@ -108,7 +108,7 @@ export function secretVersionProvider(runtime: Runtime) {
 
   function say(name: string, decision: Decision, waiting: string | undefined): void {
     if (isReplacing(decision)) runtime.context.log.info(`${name}: ${decision.text}`);
-    else if (decision.action === "update") runtime.context.log.info(`${name}: ${decision.why.join("; ")}`);
+    else if (decision.action === "update") runtime.context.log.info(`${name}: to do: ${decision.why.join("; ")}`);
     const held = ("waiting" in decision && decision.waiting) || waiting;
     if (held) runtime.context.log.info(`${name}: ${held}`);
   }
@@ -156,8 +156,8 @@ export function secretVersionProvider(runtime: Runtime) {
     const { checked, created } = memory.of(store.location);
     const parts = await runtime.parts({ name: entry.name, store: entry.store, ...ledger.declared }, entry.stack);
     const secret = declaredInLedger(parts, entry, ledger);
-    const { message } = await deleteVersion(secret, entry, checked || created);
-    runtime.context.log.info(`${entry.name}: ${message}`);
+    const { outcome, message } = await deleteVersion(secret, entry, checked || created);
+    if (outcome !== "nothing") runtime.context.log.info(`${entry.name}: ${message}`);
   }
 
   return { check, diff, create, update, delete: remove };

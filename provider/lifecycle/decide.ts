@@ -111,8 +111,13 @@ function handOut(ledger: LedgerState, active: VersionRecord, why: string): Decis
 function whyHandOut(ledger: LedgerState, entry: Entry): string {
   const held = ledger.versions.find((record) => record.version === entry.version);
   if (held?.rejected)
-    return `handed out again, v${entry.version} was rejected${ledger.failures ? ` (${ledger.failures.message})` : ""}`;
+    return `handed out again, v${entry.version} was rejected${ledger.failures ? ` (${shorten(ledger.failures.message)})` : ""}`;
   return `handed out again, the stack still names v${entry.version}`;
+}
+
+/** This goes into the state; the whole text is in the trail. */
+function shorten(message: string): string {
+  return message.length > 100 ? `${message.slice(0, 99)}…` : message;
 }
 
 /** Why the active version, not confirmed by the owning stack, is given up; `undefined` while it is not. */

@@ -18,7 +18,7 @@ export function parseDuration(text: string): number | undefined {
   return Number.isSafeInteger(ms) && ms >= 0 ? ms : undefined;
 }
 
-/** The largest unit that divides the time well enough for a person: `91 days`, `3 hours`, `45 seconds`. */
+/** The time in the unit that says most to a person: `91 days`, `3 hours`, `79 seconds`. */
 export function describeDuration(ms: number): string {
   const units = [
     ["day", 86_400_000],
@@ -27,7 +27,9 @@ export function describeDuration(ms: number): string {
     ["second", 1000],
   ] as const;
   for (const [name, size] of units) {
-    if (ms >= size) {
+    // 79 seconds, not 1 minute: below two the smaller unit says more.
+    const says = size === 1000 || ms % size === 0 ? ms >= size : ms >= 2 * size;
+    if (says) {
       const count = Math.floor(ms / size);
       return `${count} ${name}${count === 1 ? "" : "s"}`;
     }

@@ -1,5 +1,4 @@
 /** Rule 7: the one predicate of retirement, for `delete()`, `update()` and `create()` alike. */
-import { describeDuration } from "./duration";
 import { isConfirmed, unconfirmedUsers } from "./confirmation";
 import { isUnfinished, type LedgerState, type MayUse, type VersionRecord } from "./ledger";
 
@@ -57,18 +56,17 @@ export function decideRetirement(
   const soakMs = policy.canDisable && !compromised ? policy.soakMs : 0;
   if (disabled) {
     const until = (version.disabledAt ?? now) + soakMs;
-    if (now < until)
-      return hold("soak", `${name} is disabled and is watched for ${describeDuration(until - now)} more`, until);
+    if (now < until) return hold("soak", `${name} is disabled and is watched until ${moment(until)}`, until);
     return { step: "destroy" };
   }
   const graceEnds = (version.leftAt ?? now) + (compromised ? 0 : policy.graceMs);
   if (now < graceEnds)
-    return hold(
-      "grace",
-      `the grace period of ${name} goes on for ${describeDuration(graceEnds - now)} more`,
-      graceEnds,
-    );
+    return hold("grace", `the grace period of ${name} goes on until ${moment(graceEnds)}`, graceEnds);
   return { step: soakMs > 0 ? "disable" : "destroy" };
+}
+
+function moment(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
 }
 
 function whoHolds(ledger: LedgerState, version: VersionRecord): RetirementVerdict | undefined {

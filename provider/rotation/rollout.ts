@@ -226,10 +226,20 @@ async function rollWaves(
   for (const wave of waves.length > 0 ? waves : [null]) {
     const consumers = rollout.consumers.filter((consumer) => consumer.wave === wave);
     touched.push(...consumers);
-    await Promise.all(consumers.map((consumer) => rollOne(sessions, rollout, consumer, target)));
+    await settleAll(consumers.map((consumer) => rollOne(sessions, rollout, consumer, target)));
     health = await watch(sessions, rollout, target);
   }
   return health;
+}
+
+/** Waits for all of them: none may still be on its way to a version that is being left. Every failure is told. */
+async function settleAll(rolls: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(rolls)).flatMap((roll) =>
+    roll.status === "rejected" ? [roll.reason as Error] : [],
+  );
+  const other = failed.find((failure) => !(failure instanceof Unhealthy));
+  if (other) throw other;
+  if (failed.length > 0) throw new Unhealthy(failed.map((failure) => failure.message).join("; "));
 }
 
 async function rollOne(
@@ -345,7 +355,7 @@ async function backOut(
   touched: readonly Consumer[],
   before: readonly (readonly (number | "unknown")[])[],
 ): Promise<Error> {
-  const why = `rollout ${rollout.name}: ${failure.message}`;
+  const why = `rollout ${rollout.name}: ${failure.message.replace(/\.$/, "")}`;
   if (failure.contradiction) return raiseEpoch(sessions, why);
   const returned: Session[] = [];
   for (const session of sessions) {

@@ -51,6 +51,12 @@ export interface SessionOptions {
 
 /** Calls of one process on one secret follow each other: the lease is the process's, not the call's. */
 const queues = new Map<string, Promise<unknown>>();
+let open = 0;
+
+/** Whether no session of this process is open. */
+export function isIdle(): boolean {
+  return open === 0;
+}
 
 export class Session {
   readonly store: SecretStore;
@@ -115,12 +121,17 @@ export class Session {
     work: (session: Session) => Promise<T>,
     options: SessionOptions,
   ): Promise<T> {
-    const session = new Session(parts, await parts.store.load(), options);
-    await session.acquire();
+    open++;
     try {
-      return await work(session);
+      const session = new Session(parts, await parts.store.load(), options);
+      await session.acquire();
+      try {
+        return await work(session);
+      } finally {
+        await session.release();
+      }
     } finally {
-      await session.release();
+      open--;
     }
   }
 

@@ -74,7 +74,7 @@ describe("the rotation command", function () {
     assert.match(text, /^orders-db\n {2}active +v2, 20 minutes old, orders_db_v2_\w+ \(fingerprint \w{16}\)$/m);
     assert.match(text, /^ {2}state +confirmed$/m);
     assert.match(text, /^ {2}next due +\d{4}-\d\d-\d\dT.*Z \(every 90d\)$/m);
-    assert.match(text, /^ {2}also +v1 superseded since .*: the grace period of v1 goes on for 3\d minutes more$/m);
+    assert.match(text, /^ {2}also +v1 superseded since .*: the grace period of v1 goes on until .*Z$/m);
     assert.match(text, /^ {2}rollouts +organization\/shop\/dev::orders uses v2, confirmed .* \(evidence: adoption\)$/m);
 
     const [json] = JSON.parse(

@@ -41,7 +41,7 @@ describe("pulumi up with a rotating PostgreSQL role", function () {
     assert.deepEqual(await site.states(), { v1: "active" }, "a preview has no side effect");
     const rotated = await site.stack.mustUp();
     assert.match(rotated, /v2: schedule, 91 days old, every 90d/);
-    assert.match(rotated, /the grace period of v1 goes on for/);
+    assert.match(rotated, /the grace period of v1 goes on until/);
     assert.equal(site.delivered(), 2);
     assert.deepEqual(await site.roles(), { live: ["v1", "v2"], disabled: [] });
     assert.match(await site.stack.mustUp(), /4 unchanged/);
