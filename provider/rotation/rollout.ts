@@ -45,7 +45,8 @@ export interface RolloutReport {
 /** Rule 2: whether a rollout has work, from a fresh ledger. */
 export function needsRollout(ledger: LedgerState | null, key: string): boolean {
   const rollout = ledger?.rollouts[key];
-  return !ledger || ledger.active === null || !rollout || !isConfirmedOn(rollout, ledger.active);
+  if (!ledger || ledger.status !== "live" || ledger.active === null) return true;
+  return !rollout || !isConfirmedOn(rollout, ledger.active);
 }
 
 export async function rollOut(declared: DeclaredRollout): Promise<RolloutReport> {
@@ -114,6 +115,11 @@ function assertAsNewAs(ledger: LedgerState, ref: string): void {
 
 async function register(session: Session, rollout: DeclaredRollout): Promise<void> {
   const { ledger } = session;
+  if (ledger.status === "moved")
+    throw new StateError(
+      `${session.secret}: it lives in ${ledger.movedTo ?? "another store"} now. Nothing was changed. Give rollout ` +
+        `${rollout.name} the link that the stack ${ledger.owner.stack} exports now.`,
+    );
   if (ledger.status !== "live")
     throw new StateError(
       `${session.secret}: it is ${ledger.status}; rollout ${rollout.name} cannot use it. Nothing was changed. ` +

@@ -153,9 +153,11 @@ async function beforeActing(secret: DeclaredSecret, session: Session): Promise<v
 
 async function keepDeclaration(secret: DeclaredSecret, session: Session): Promise<void> {
   const { ledger } = session;
-  if (ledger.confirmation === secret.confirmation && isDeepStrictEqual(ledger.declared, secret.declaration)) return;
+  const same = ledger.confirmation === secret.confirmation && ledger.secret === session.secret;
+  if (same && isDeepStrictEqual(ledger.declared, secret.declaration)) return;
   await session.commit(
     (next) => {
+      next.secret = session.secret;
       next.declared = secret.declaration;
       next.confirmation = secret.confirmation;
       // Rule 3: one confirmation of one of its rollouts is enough, also one from before.

@@ -10,7 +10,7 @@ import { SUITES, runSuite } from "./suites.mjs";
 
 /** @param {string[]} args the suite's name, or nothing for all */
 export async function runTests(args) {
-  const names = args.length === 0 ? Object.keys(SUITES) : args;
+  const names = args.length === 0 ? Object.keys(SUITES).filter((name) => !SUITES[name].onlyByName) : args;
   const unknown = names.filter((name) => !Object.hasOwn(SUITES, name));
   if (unknown.length > 0) {
     const known = Object.keys(SUITES).join(", ");
