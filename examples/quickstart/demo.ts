@@ -19,9 +19,9 @@ import { complaintsAbout, showSummary, verdictLine, type Evidence } from "./demo
 import { bold, clock, digest, dim, green, indent, red, say } from "./demo/terminal";
 
 /** All in seconds. An interval is longer than grace, soak and bake time together. */
-const EVERY = 45;
-const GRACE = 36;
-const SOAK = 5;
+const EVERY = 38;
+const GRACE = 30;
+const SOAK = 3;
 /** For the version that is rejected: nobody ever worked with it. */
 const SHORT_GRACE = 8;
 /** To each application, while two versions live side by side. */

@@ -50,6 +50,7 @@ const rollout = new rotation.Rollout("shop", {
       readyTimeout: "5s",
       // Confirmed is what an application says it uses, not what it was told to use.
       adoption: { url: `${url}/adoption` },
+      adoptionTimeout: "20s",
     }),
   ),
   checks: apps.map(({ name, url }) =>
@@ -58,7 +59,7 @@ const rollout = new rotation.Rollout("shop", {
       url: `${url}/health`,
       interval: "500ms",
       failureThreshold: 2,
-      bake: "3s",
+      bake: "2s",
     }),
   ),
 });

@@ -232,7 +232,9 @@ async function rollWaves(
   for (const wave of waves.length > 0 ? waves : [null]) {
     const consumers = rollout.consumers.filter((consumer) => consumer.wave === wave);
     touched.push(...consumers);
-    await settleAll(consumers.map((consumer) => rollOne(sessions, rollout, consumer, target)));
+    await settleAll(consumers.map((consumer) => rollOne(consumer, target)));
+    // Only then: where one did not come up, nobody waits until the others have adopted what is being left.
+    await settleAll(consumers.map((consumer) => confirmOne(sessions, consumer, target)));
     health = await watch(sessions, rollout, target);
   }
   return health;
@@ -248,25 +250,21 @@ async function settleAll(rolls: readonly Promise<void>[]): Promise<void> {
   if (failed.length > 0) throw new Unhealthy(failed.map((failure) => failure.message).join("; "));
 }
 
-async function rollOne(
-  sessions: readonly Session[],
-  rollout: DeclaredRollout,
-  consumer: Consumer,
-  target: RollTarget,
-): Promise<void> {
-  const started = contextOf(sessions).clock.now();
+async function rollOne(consumer: Consumer, target: RollTarget): Promise<void> {
   try {
     await consumer.roll(target);
   } catch (error) {
     if (error instanceof UnreachableError) throw error;
     throw new Unhealthy(`consumer ${consumer.name}: ${(error as Error).message}`);
   }
+}
+
+async function confirmOne(sessions: readonly Session[], consumer: Consumer, target: RollTarget): Promise<void> {
   const adoption = await consumer.confirm(target);
   // One without evidence of its own is covered by an adoption check, the issuer, or the word of the program.
   if (!adoption.adopted && consumer.hasEvidence)
     throw new Unhealthy(`consumer ${consumer.name} does not use ${describe(target)}: ${adoption.detail}`);
-  const seconds = ((contextOf(sessions).clock.now() - started) / 1000).toFixed(1);
-  contextOf(sessions).log.info(`${consumer.name}: rolled to ${describe(target)} in ${seconds} s (${adoption.detail})`);
+  contextOf(sessions).log.info(`${consumer.name}: rolled to ${describe(target)} (${adoption.detail})`);
   for (const session of sessions)
     await session.commit(() => undefined, {
       step: "rolled",

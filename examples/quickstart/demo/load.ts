@@ -51,7 +51,7 @@ export class Load {
 
   static start(pool: RunningApp, perRequest: RunningApp, log: string): Load {
     const targets: Target[] = [
-      { name: pool.name, url: pool.url, workers: 20, rate: 5.5, keepAlive: true },
+      { name: pool.name, url: pool.url, workers: 20, rate: 4.5, keepAlive: true },
       { name: perRequest.name, url: perRequest.url, workers: 8, rate: 13, keepAlive: false },
     ];
     return new Load(start("demo/loadGenerator.ts", [JSON.stringify(targets)], log));
