@@ -119,6 +119,7 @@ export class Runtime {
       context: this.context,
       actor: this.actor(stack),
       parentLives: this.parentLives,
+      openStore: (options) => this.store(options),
     };
   }
 

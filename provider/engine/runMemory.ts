@@ -10,6 +10,8 @@ export interface Seen {
   /** Rule 19: whether the program still declares the secret. */
   checked: boolean;
   created: boolean;
+  /** Whether an entry of it was deleted. */
+  removed: boolean;
   /** The entry that a `diff()` was given; rule 13 asks whether there was one. */
   entry: Entry | null;
   /** What `check()` decided to show, so that its second call in a replacement says the same. */
@@ -29,6 +31,7 @@ export class RunMemory {
         declaredAs: undefined,
         checked: false,
         created: false,
+        removed: false,
         entry: null,
         rotation: undefined,
         identity: undefined,

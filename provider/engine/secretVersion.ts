@@ -1,7 +1,7 @@
 /** The engine's calls on a `SecretVersion`: inputs in, decisions and outputs out. */
 import { decide, isReplacing, type Decision, type Entry } from "../lifecycle/decide";
 import { ConfigurationError, RotationError, StateError } from "../lifecycle/errors";
-import { isUnfinished, type Declaration, type LedgerState } from "../lifecycle/ledger";
+import type { Declaration, LedgerState } from "../lifecycle/ledger";
 import type { Parts } from "../rotation/session";
 import { checkAdapter, significantOptions } from "../adapters";
 import { containsUnknown, durationMs, failuresOf, type AdapterOptions, type CheckFailure } from "../inputs/common";
@@ -57,7 +57,9 @@ export function secretVersionProvider(runtime: Runtime) {
     const seen = memory.of(store.location);
     declare(seen, inputs, store.location);
     const ledger = await runtime.ledgerOf(inputs);
-    const ids = identify(seen, inputs, old, ledger);
+    // Where the entry does not tell (a forced replacement), a secret that is being moved keeps its ids.
+    const known = ledger ?? (inputs.migrateFrom ? await runtime.ledgerOf({ store: inputs.migrateFrom }) : null);
+    const ids = identify(seen, inputs, old, known);
     if (old && isMigration(old, inputs))
       return { rotation: `${String(old["rotation"]).split(":")[0]}: moves to ${store.location}`, ...ids };
     const shown = old ? entryShown(old, ledger) : null;
@@ -98,6 +100,8 @@ export function secretVersionProvider(runtime: Runtime) {
       runtime.context.log.info(`${inputs.name}: moves to ${store.location}`);
       return { changes: true, replaces: ["store"] };
     }
+    // Rule 24. Only the entry counts: the text of an input says what was intended.
+    if (ledger?.status === "live" && entry) assertNotOlder(ledger, entry);
     const secret = await declared(runtime, inputs);
     const situation = situationOf(secret, ledger, entry, false, runtime.context.clock.now());
     const decision = decide(situation);
@@ -134,9 +138,7 @@ export function secretVersionProvider(runtime: Runtime) {
 
   async function update(_id: string, olds: Properties, news: Properties) {
     const inputs = secretVersionInputs.parse(withoutProvider(news));
-    const { facts, outcomes } = await updateVersion(await declared(runtime, inputs), requireEntry(olds), (options) =>
-      runtime.store(options),
-    );
+    const { facts, outcomes } = await updateVersion(await declared(runtime, inputs), requireEntry(olds));
     for (const { message } of outcomes) runtime.context.log.info(`${inputs.name}: ${message}`);
     return { outs: outputsOf(news, facts) };
   }
@@ -154,10 +156,22 @@ export function secretVersionProvider(runtime: Runtime) {
       );
     const store = await runtime.store(entry.store);
     const { checked, created } = memory.of(store.location);
+    memory.of(store.location).removed = true;
+    if (ledger.status === "moved" && !checked && !created) assertMoveIsOver(entry.name, ledger);
     const parts = await runtime.parts({ name: entry.name, store: entry.store, ...ledger.declared }, entry.stack);
     const secret = declaredInLedger(parts, entry, ledger);
     const { outcome, message } = await deleteVersion(secret, entry, checked || created);
     if (outcome !== "nothing") runtime.context.log.info(`${entry.name}: ${message}`);
+  }
+
+  /** A move that was interrupted has left the entry behind: with it the only way to the new store would go. */
+  function assertMoveIsOver(name: string, ledger: LedgerState): void {
+    const target = memory.of(ledger.movedTo ?? "");
+    if (target.checked || target.created || target.removed) return;
+    throw new StateError(
+      `${name}: its move to ${ledger.movedTo ?? "another store"} was interrupted, and the state still names the former ` +
+        `store. Nothing was changed. Run pulumi up, which finishes the move, and then this again.`,
+    );
   }
 
   return { check, diff, create, update, delete: remove };
@@ -263,12 +277,6 @@ function assertOurs(
       `${inputs.name}: the store holds another secret (${ledger.identity}) than the Pulumi state names (${ids.identity}). ` +
         `Nothing was changed. Restore the store, or say: rotation adopt ${inputs.name} --reason TEXT`,
     );
-  if (old) {
-    const version = Number(/^v(\d+)/.exec(String(old["rotation"]))?.[1] ?? 0);
-    const making = isUnfinished(ledger.rotation) ? ledger.rotation.version : 0;
-    if (version > Math.max(ledger.counters.version, making))
-      assertNotOlder(ledger, { version, incarnation: 0, epoch: 0 });
-  }
 }
 
 async function checkAdapters(inputs: SecretVersionInputs): Promise<CheckFailure[]> {

@@ -50,6 +50,15 @@ export function settleIfConfirmed(ledger: LedgerState): void {
   ledger.rotation = { ...ledger.rotation, phase: "done" };
 }
 
+/** Whether nobody can be reading the store any more that the secret has left. */
+export function mayEmptyFormerStore(ledger: LedgerState, graceMs: number, now: number): boolean {
+  const { movedFrom } = ledger;
+  if (!movedFrom || !isConfirmed(ledger) || now < movedFrom.at + graceMs) return false;
+  return !Object.values(ledger.residues).some(
+    (residue) => residue.leftAt <= movedFrom.at || residue.mayUse.includes("unknown"),
+  );
+}
+
 /** Whether it is the owning stack that has yet to confirm; another stack's delay is no failed attempt (rule 15). */
 export function ownerHasYetToConfirm(ledger: LedgerState): boolean {
   const active = ledger.active;

@@ -2,7 +2,7 @@
  * What the next step for a secret is, from the ledger, the entry in the Pulumi state, the clock and what is due.
  * Pure: `check()`, `diff()`, `create()` and `update()` all ask it, each with a fresh ledger.
  */
-import { isConfirmed, ownerHasYetToConfirm, unconfirmedUsers } from "./confirmation";
+import { isConfirmed, mayEmptyFormerStore, ownerHasYetToConfirm, unconfirmedUsers } from "./confirmation";
 import { describeDuration } from "./duration";
 import { activeVersion, isUnfinished, returnTarget, unretired, type LedgerState, type VersionRecord } from "./ledger";
 import { describeReason, type Reason } from "./reason";
@@ -158,7 +158,7 @@ function workOnEntry(situation: Situation, ledger: LedgerState): string[] {
   }
   if (situation.entry !== null && situation.entry.epoch !== ledger.counters.epoch)
     why.push("hand out the reference again, evidence contradicted the engine");
-  if (ledger.movedFrom && isConfirmed(ledger) && situation.now >= ledger.movedFrom.at + situation.policy.graceMs)
+  if (mayEmptyFormerStore(ledger, situation.policy.graceMs, situation.now))
     why.push("remove the copies in the former store");
   if (ledger.inspectDue) why.push("look for credentials that should be dead");
   // Runs without confirmation are counted by update(), which no preview calls (rule 15).

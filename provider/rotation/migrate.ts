@@ -4,27 +4,39 @@
  */
 import type { AuditSink } from "../contracts/audit";
 import type { SecretStore } from "../contracts/store";
-import { addMayUse, isConfirmed } from "../lifecycle/confirmation";
+import { addMayUse } from "../lifecycle/confirmation";
 import { StateError } from "../lifecycle/errors";
 import { decodeLedger, getVersion, isUnfinished, refOf, type AdapterDescription } from "../lifecycle/ledger";
+import { throughSeam } from "./effects";
+import { holdAgainstIssuer } from "./inspect";
 import { Session, type Parts } from "./session";
+import { tearDown } from "./teardown";
 
-/** Does nothing where the secret lives in its new store already. */
+/** Does nothing where the secret lives in its new store already, or has been torn down there. */
 export async function migrate(to: Parts, from: Parts, fromOptions: AdapterDescription): Promise<void> {
   const there = decodeLedger((await to.store.load()).body, to.store.location);
-  if (there?.status === "live") return;
+  if (there?.status === "live" || there?.status === "tearing-down") return;
   await Session.run(from, async (session) => {
+    if (there?.identity === session.ledger.identity) return;
+    const store = throughSeam(to.store, "newStore", ["putVersion", "commit", "promote"], session.fence);
+    const audit = throughSeam(to.audit, "audit", ["record"], session.fence);
+    // Rule 20: a teardown is finished first; what moves then is the tombstone, so that nothing is counted anew.
+    if (session.ledger.status === "tearing-down") {
+      await holdAgainstIssuer(session);
+      await tearDown(session);
+    }
     const { ledger } = session;
-    if (ledger.status !== "live" && ledger.status !== "moved")
-      throw new StateError(
-        `${session.secret}: it is ${ledger.status} in ${from.store.location} and cannot be moved. Nothing was changed.`,
-      );
+    if (ledger.status === "torn-down") {
+      await carryTrail(from.audit, audit, ledger.identity);
+      await store.commit({ ...structuredClone(ledger), lease: null }, (await store.load()).revision);
+      return;
+    }
     if (isUnfinished(ledger.rotation))
       throw new StateError(
         `${session.secret}: its rotation stopped ${ledger.rotation.phase}. Nothing was changed. Let a run with the former ` +
           `store finish it, then move the secret.`,
       );
-    await copyVersions(session, to.store);
+    await copyVersions(session, store);
     if (ledger.status === "live")
       await session.commit(
         (next) => {
@@ -34,8 +46,8 @@ export async function migrate(to: Parts, from: Parts, fromOptions: AdapterDescri
         { step: "moved", version: ledger.active, reason: `to ${to.store.location}` },
       );
     // The ledger goes last: until it is there, a run that was killed finds the secret moved and copies again.
-    await carryTrail(from.audit, to.audit, ledger.identity);
-    await copyLedger(session, to.store, fromOptions);
+    await carryTrail(from.audit, audit, ledger.identity);
+    await copyLedger(session, store, fromOptions);
   });
 }
 
@@ -62,26 +74,8 @@ async function copyLedger(session: Session, to: SecretStore, fromOptions: Adapte
   moved.movedFrom = { store: fromOptions, at: session.now };
   // Everybody may go on reading the former store until they have confirmed from the new one.
   for (const rollout of Object.values(moved.rollouts)) addMayUse(rollout, "unknown");
+  for (const residue of Object.values(moved.residues)) if (!residue.pinned) addMayUse(residue, "unknown");
   const snapshot = await to.load();
   const revision = await to.commit(moved, snapshot.revision);
   if (ledger.active !== null) await to.promote(refOf(getVersion(ledger, ledger.active)), snapshot.current, revision);
-}
-
-/** Removes the copies in the former store, once nobody reads it any more. */
-export async function sweepFormerStore(
-  session: Session,
-  graceMs: number,
-  openStore: (options: AdapterDescription) => Promise<SecretStore>,
-): Promise<void> {
-  const { movedFrom } = session.ledger;
-  if (!movedFrom || !isConfirmed(session.ledger) || session.now < movedFrom.at + graceMs) return;
-  const former = await openStore(movedFrom.store);
-  await former.clearCurrent((await former.load()).revision);
-  for (const ref of await former.list()) await former.retire(ref);
-  await session.commit(
-    (ledger) => {
-      ledger.movedFrom = null;
-    },
-    { step: "former-store-emptied", version: session.ledger.active, reason: former.location },
-  );
 }

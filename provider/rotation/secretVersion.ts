@@ -4,7 +4,6 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import type { IssuedRef, SecretValue } from "../contracts/context";
-import type { SecretStore } from "../contracts/store";
 import { isConfirmed, ownerHasYetToConfirm } from "../lifecycle/confirmation";
 import { decide, type Decision, type Entry, type Situation } from "../lifecycle/decide";
 import { RotationError, StateError } from "../lifecycle/errors";
@@ -13,7 +12,6 @@ import {
   getVersion,
   isUnfinished,
   LEDGER_SCHEMA,
-  type AdapterDescription,
   type Confirmation,
   type Declaration,
   type LedgerState,
@@ -28,7 +26,7 @@ import { finishReturn, startReturn } from "./return";
 import { advance, propose, proposeIn } from "./rotate";
 import { isCompromised } from "../lifecycle/retirement";
 import { Session, type Parts } from "./session";
-import { sweepFormerStore } from "./migrate";
+import { sweepFormerStore } from "./formerStore";
 import { tearDown } from "./teardown";
 import { verifyStored } from "./verify";
 
@@ -117,6 +115,8 @@ async function firstVersion(secret: DeclaredSecret, session: Session): Promise<V
 }
 
 function firstLedger(secret: DeclaredSecret, tombstone: LedgerState | null): LedgerState {
+  // After a teardown that was interrupted the entry still names the identity: its trail goes on.
+  const same = tombstone?.identity === secret.identity ? tombstone : null;
   return {
     schema: LEDGER_SCHEMA,
     secret: secret.parts.secret,
@@ -127,10 +127,10 @@ function firstLedger(secret: DeclaredSecret, tombstone: LedgerState | null): Led
     movedFrom: null,
     declared: secret.declaration,
     counters: tombstone?.counters ?? { version: 0, incarnation: 0, epoch: 0 },
-    audit: { seq: 0, hash: "0".repeat(64) },
+    audit: same?.audit ?? { seq: 0, hash: "0".repeat(64) },
     fingerprintKey: randomKey(),
     active: null,
-    versions: [],
+    versions: same?.versions ?? [],
     rotation: null,
     confirmation: secret.confirmation,
     ownerUnconfirmed: secret.confirmation === "required",
@@ -140,7 +140,7 @@ function firstLedger(secret: DeclaredSecret, tombstone: LedgerState | null): Led
     failures: null,
     inspectDue: false,
     lease: null,
-    outbox: [],
+    outbox: same?.outbox ?? [],
   };
 }
 
@@ -275,11 +275,10 @@ function factsOf(session: Session): VersionFacts {
 export async function updateVersion(
   secret: DeclaredSecret,
   entry: Entry,
-  openStore: (options: AdapterDescription) => Promise<SecretStore>,
 ): Promise<{ facts: VersionFacts; outcomes: RetirementOutcome[] }> {
   return Session.run(secret.parts, async (session) => {
     await beforeActing(secret, session);
-    await sweepFormerStore(session, secret.retirement.graceMs, openStore);
+    await sweepFormerStore(session, secret.retirement.graceMs);
     const outcomes = await retireWhatMay(session, secret.retirement);
     await countUnconfirmedRun(session);
     return { facts: { ...factsOf(session), incarnation: entry.incarnation }, outcomes };

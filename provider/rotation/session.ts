@@ -12,7 +12,13 @@ import type { AdapterContext } from "../contracts/context";
 import type { CredentialKind } from "../contracts/kind";
 import type { LedgerSnapshot, Revision, SecretStore, VersionRef } from "../contracts/store";
 import { ConflictError, StateError } from "../lifecycle/errors";
-import { decodeLedger, forgetOldVersions, type Lease, type LedgerState } from "../lifecycle/ledger";
+import {
+  decodeLedger,
+  forgetOldVersions,
+  type AdapterDescription,
+  type Lease,
+  type LedgerState,
+} from "../lifecycle/ledger";
 import { throughSeam, type Fence } from "./effects";
 import { isKnownDead, whoAmI } from "./process";
 
@@ -31,6 +37,8 @@ export interface Parts {
   readonly actor: AuditEvent["actor"];
   /** Throws when the engine that started this process is gone. */
   readonly parentLives: Fence;
+  /** Opens a further store, such as the one that the secret has left. */
+  readonly openStore: (options: AdapterDescription) => Promise<SecretStore>;
 }
 
 export interface EventFields {
@@ -133,6 +141,10 @@ export class Session {
     } finally {
       open--;
     }
+  }
+
+  openStore(options: AdapterDescription): Promise<SecretStore> {
+    return this.parts.openStore(options);
   }
 
   get secret(): string {

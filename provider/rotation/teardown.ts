@@ -1,6 +1,7 @@
 /** The end of a secret: every version goes, a tombstone with the counters stays (rules 18 to 20). */
 import { StateError } from "../lifecycle/errors";
 import { refOf, type LedgerState } from "../lifecycle/ledger";
+import { emptyFormerStore } from "./formerStore";
 import type { Session } from "./session";
 
 /** @throws StateError while rollouts of other stacks are registered; nothing was changed. */
@@ -49,6 +50,7 @@ export async function tearDown(session: Session): Promise<void> {
       },
     );
   }
+  await emptyFormerStore(session);
   await session.commit((ledger) => Object.assign(ledger, emptied(ledger)), {
     step: "teardown-done",
     version: null,

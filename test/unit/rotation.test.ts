@@ -423,4 +423,52 @@ describe("a rotating secret", () => {
     assert.deepEqual(refs, ["orders-db/v2@3"]);
     assert.equal((await ledger()).rotation?.phase, "done");
   });
+
+  it("goes on after a rotation that was due had to hand the active version out instead", async () => {
+    const quick = secret({ retirement: { grace: "1h", soak: "0s" } });
+    await up(quick);
+    clock.advance(91 * DAY);
+    await up(quick);
+    const [v1] = memoryIssuer("issuer").credentials.values();
+    v1?.users.add("a straggler");
+    clock.advance(91 * DAY);
+    const held = await up(quick);
+    assert.match(held.log.join("\n"), /v2 stays as it is; v1 is still used by a straggler/);
+    assert.equal((await up(quick)).error, undefined);
+    v1?.users.clear();
+    await up(quick);
+    assert.deepEqual(live(), ["v2", "v3"]);
+  });
+
+  it("goes on with the same trail when a teardown that was interrupted is finished by an up", async () => {
+    await up();
+    const opened = await new Runtime(() => undefined, clock).store(store);
+    const snapshot = await opened.load();
+    await opened.commit({ ...(snapshot.body as object), status: "tearing-down" }, snapshot.revision);
+    await up();
+    assert.deepEqual(live(), ["v2"]);
+    const { audit } = await ledger();
+    assert.deepEqual(verifyChain(memoryAuditTrail("db").events, { expectedHead: audit }), []);
+  });
+
+  it("keeps its identity when a forced replacement moves it as well", async () => {
+    await up();
+    const moved = secret({ store: { type: "memory", name: "db2" }, migrateFrom: store });
+    await up(moved, rollout(), { force: true });
+    assert.equal((await up(moved)).error, undefined);
+    assert.equal((await stack.destroy()).error, undefined);
+    assert.deepEqual(live(), []);
+  });
+
+  it("does not destroy over a move that was interrupted, and says how to go on", async () => {
+    await up();
+    const moved = secret({ store: { type: "memory", name: "db2" }, migrateFrom: store });
+    const lost = await stack.up(moved, rollout(), { loseCreate: true });
+    assert.match(String(lost.error?.message), /killed/);
+    assert.match(String((await stack.destroy()).error?.message), /its move to .* was interrupted.*Run pulumi up/);
+    assert.deepEqual(live(), ["v1"]);
+    await up(moved);
+    assert.equal((await stack.destroy()).error, undefined);
+    assert.deepEqual(live(), []);
+  });
 });
