@@ -19,8 +19,7 @@ import {
   type UsedSecret,
 } from "../rotation/rollout";
 import type { Runtime } from "../runtime";
-
-type Properties = Record<string, unknown>;
+import { withoutProvider, type Properties } from "./properties";
 
 export function rolloutProvider(runtime: Runtime) {
   async function check(_olds: Properties | undefined, news: Properties) {
@@ -154,11 +153,6 @@ function outputsOf(inputs: RolloutInputs, news: Properties, report: RolloutRepor
       lastDetail,
     })),
   };
-}
-
-function withoutProvider(properties: Properties): Properties {
-  const { __provider: _provider, ...rest } = properties;
-  return rest;
 }
 
 async function checkAdapters(inputs: RolloutInputs): Promise<CheckFailure[]> {

@@ -27,9 +27,8 @@ import {
 } from "../rotation/secretVersion";
 import { migrate } from "../rotation/migrate";
 import type { Runtime } from "../runtime";
+import { withoutProvider, type Properties } from "./properties";
 import { RunMemory, type Seen } from "./runMemory";
-
-type Properties = Record<string, unknown>;
 
 export function secretVersionProvider(runtime: Runtime) {
   const memory = new RunMemory();
@@ -213,11 +212,6 @@ function describeIssued(facts: VersionFacts): string {
   return Object.values(facts.issued)[0] ?? facts.fingerprint;
 }
 
-function withoutProvider(properties: Properties): Properties {
-  const { __provider: _provider, ...rest } = properties;
-  return rest;
-}
-
 function kept(old: Properties | undefined): Properties {
   return old ? { rotation: old["rotation"], identity: old["identity"], owner: old["owner"] } : {};
 }
@@ -327,10 +321,7 @@ async function refusedChanges(old: Properties, inputs: SecretVersionInputs): Pro
           `replicas: ${JSON.stringify(replica)} cannot be taken away while the secret lives: whoever reads it would keep a ` +
           `version that goes. Nothing was changed. Put it back`,
       });
-  if (
-    digestOf(oldStore) !== digestOf(inputs.store) &&
-    (!inputs.migrateFrom || digestOf(inputs.migrateFrom) !== digestOf(oldStore))
-  )
+  if (digestOf(oldStore) !== digestOf(inputs.store) && !isMigration(old, inputs))
     failures.push({
       property: "store",
       reason:
