@@ -9,13 +9,16 @@ import type { Clock } from "../../provider/contracts/context";
 import { decodeLedger, type LedgerState } from "../../provider/lifecycle/ledger";
 import * as registry from "../../provider/registry";
 import { Runtime } from "../../provider/runtime";
+import { resetMemoryAuditTrails } from "../../provider/audit/memory";
+import { resetMemoryStores } from "../../provider/stores/memory";
 import { z } from "zod";
-import { createMemoryKind, type MemoryKindOptions } from "../../testing/memoryKind";
+import { createMemoryKind, resetMemoryIssuers, type MemoryKindOptions } from "../../testing/memoryKind";
 import {
   createMemoryCheck,
   createMemoryConsumer,
   memoryCheckOptions,
   memoryConsumerOptions,
+  resetMemoryWorkloads,
 } from "../../testing/memoryWorkload";
 
 export type Properties = Record<string, unknown>;
@@ -33,6 +36,14 @@ export function registerMemoryAdapters(): void {
     memory: async () => ({ options: memoryConsumerOptions, create: createMemoryConsumer }),
   });
   Object.assign(registry.checks, { memory: async () => ({ options: memoryCheckOptions, create: createMemoryCheck }) });
+}
+
+/** Empties everything that adapters in memory have kept. */
+export function resetMemory(): void {
+  resetMemoryStores();
+  resetMemoryIssuers();
+  resetMemoryWorkloads();
+  resetMemoryAuditTrails();
 }
 
 export class TestClock implements Clock {

@@ -1,15 +1,14 @@
 import assert from "node:assert/strict";
-import { memoryAuditTrail, resetMemoryAuditTrails } from "../../provider/audit/memory";
+import { memoryAuditTrail } from "../../provider/audit/memory";
 import { verifyChain } from "../../provider/audit/verify";
 import { describeAdoption } from "../../provider/lifecycle/adoption";
 import type { LedgerState } from "../../provider/lifecycle/ledger";
 import { adopt, type AdoptionOrder } from "../../provider/rotation/adopt";
 import { SEAM_HOOK } from "../../provider/rotation/effects";
 import { Runtime } from "../../provider/runtime";
-import { resetMemoryStores } from "../../provider/stores/memory";
-import { memoryIssuer, resetMemoryIssuers } from "../../testing/memoryKind";
-import { memoryWorkload, resetMemoryWorkloads } from "../../testing/memoryWorkload";
-import { MiniStack, registerMemoryAdapters, TestClock, type Properties } from "../support/miniEngine";
+import { memoryIssuer } from "../../testing/memoryKind";
+import { memoryWorkload } from "../../testing/memoryWorkload";
+import { MiniStack, registerMemoryAdapters, TestClock, type Properties, resetMemory } from "../support/miniEngine";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -44,10 +43,7 @@ describe("rotation adopt", () => {
 
   before(registerMemoryAdapters);
   beforeEach(() => {
-    resetMemoryStores();
-    resetMemoryIssuers();
-    resetMemoryWorkloads();
-    resetMemoryAuditTrails();
+    resetMemory();
     clock = new TestClock();
     stack = new MiniStack(clock);
   });

@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
-import { memoryAuditTrail, resetMemoryAuditTrails } from "../../provider/audit/memory";
+import { memoryAuditTrail } from "../../provider/audit/memory";
 import { decideRetirement } from "../../provider/lifecycle/retirement";
 import type { Release } from "../../provider/lifecycle/release";
 import { release, type ReleaseOrder } from "../../provider/rotation/release";
 import { Runtime } from "../../provider/runtime";
-import { resetMemoryStores } from "../../provider/stores/memory";
-import { memoryIssuer, resetMemoryIssuers } from "../../testing/memoryKind";
-import { resetMemoryWorkloads } from "../../testing/memoryWorkload";
-import { MiniStack, registerMemoryAdapters, TestClock, type Properties } from "../support/miniEngine";
+import { memoryIssuer } from "../../testing/memoryKind";
+import { MiniStack, registerMemoryAdapters, TestClock, type Properties, resetMemory } from "../support/miniEngine";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -37,10 +35,7 @@ describe("rotation release", () => {
 
   before(registerMemoryAdapters);
   beforeEach(() => {
-    resetMemoryStores();
-    resetMemoryIssuers();
-    resetMemoryWorkloads();
-    resetMemoryAuditTrails();
+    resetMemory();
     clock = new TestClock();
     stack = new MiniStack(clock);
     reports = new MiniStack(clock, "org/reports/prod");

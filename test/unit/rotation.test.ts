@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { memoryAuditTrail, resetMemoryAuditTrails } from "../../provider/audit/memory";
+import { memoryAuditTrail } from "../../provider/audit/memory";
 import { verifyChain } from "../../provider/audit/verify";
 import { Runtime } from "../../provider/runtime";
 import { resetMemoryStores } from "../../provider/stores/memory";
-import { memoryIssuer, resetMemoryIssuers } from "../../testing/memoryKind";
-import { memoryWorkload, resetMemoryWorkloads } from "../../testing/memoryWorkload";
-import { MiniStack, registerMemoryAdapters, TestClock, type Properties } from "../support/miniEngine";
+import { memoryIssuer } from "../../testing/memoryKind";
+import { memoryWorkload } from "../../testing/memoryWorkload";
+import { MiniStack, registerMemoryAdapters, TestClock, type Properties, resetMemory } from "../support/miniEngine";
 
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
@@ -40,10 +40,7 @@ describe("a rotating secret", () => {
     Object.fromEntries((await ledger()).versions.map((record) => [`v${record.version}`, record.state]));
   before(registerMemoryAdapters);
   beforeEach(() => {
-    resetMemoryStores();
-    resetMemoryIssuers();
-    resetMemoryWorkloads();
-    resetMemoryAuditTrails();
+    resetMemory();
     clock = new TestClock();
     stack = new MiniStack(clock);
   });
