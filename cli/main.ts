@@ -6,6 +6,7 @@ import { addAdopt } from "./adopt";
 import { addAudit } from "./auditVerify";
 import { EXIT, EXIT_CODES_HELP, UsageError } from "./failures";
 import { addRelease } from "./release";
+import { addReport } from "./report";
 import { addStatus } from "./status";
 
 function build(): Command {
@@ -17,7 +18,7 @@ function build(): Command {
     .option("-s, --stack <name>", "as in pulumi: the stack; by default the selected one")
     .addHelpText("after", EXIT_CODES_HELP)
     .exitOverride();
-  for (const add of [addStatus, addRelease, addAdopt, addAudit]) add(program);
+  for (const add of [addStatus, addReport, addRelease, addAdopt, addAudit]) add(program);
   return program;
 }
 

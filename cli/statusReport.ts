@@ -9,10 +9,12 @@ import {
   type VersionRecord,
 } from "../provider/lifecycle/ledger";
 import { decideRetirement } from "../provider/lifecycle/retirement";
+import type { Use } from "../provider/lifecycle/values";
 import { durationMs } from "../provider/inputs/common";
 import type { SecretVersionInputs } from "../provider/inputs/secretVersion";
 import { isKnownDead } from "../provider/rotation/process";
 import type { Parts } from "../provider/rotation/session";
+import { reportOf, type IncidentReport } from "../provider/triggers/incidents";
 import { decideSchedule, type Schedule } from "../provider/triggers/schedule";
 import type { Trail } from "./trail";
 
@@ -46,7 +48,13 @@ export interface SecretStatus {
     readonly since: string | null;
     /** Why it is still there, or what the next run may do. */
     readonly why: string;
+    /** Who used it when that was last looked at. */
+    readonly uses: readonly Use[];
   }[];
+  /** What somebody changed or removed outside; `null`: nothing known. */
+  readonly drift: { readonly versions: readonly number[]; readonly detail: string; readonly since: string } | null;
+  /** Events that asked for new versions: the open ones, and the latest of those that are done. */
+  readonly events: readonly IncidentReport[];
   readonly rollouts: readonly {
     readonly key: string;
     readonly mayUse: readonly MayUse[];
@@ -92,6 +100,12 @@ export function statusOf(
     schedule: active && scheduleOf(ledger, active, schedule, now),
     lastFailure: failures && { at: at(failures.lastAt), count: failures.count, message: failures.message },
     others: othersOf(parts, ledger, now),
+    drift: ledger.drift && {
+      versions: ledger.drift.versions,
+      detail: ledger.drift.detail,
+      since: at(ledger.drift.at),
+    },
+    events: ledger.incidents.map((incident) => reportOf(ledger, incident)),
     rollouts: Object.entries(ledger.rollouts).map(([key, rollout]) => ({
       key,
       mayUse: rollout.mayUse,
@@ -138,7 +152,7 @@ function scheduleOf(
 }
 
 function othersOf(parts: Parts, ledger: LedgerState, now: number): SecretStatus["others"] {
-  const policy = { ...ledger.declared, canDisable: parts.kind.capabilities.canDisable };
+  const policy = { ...ledger.declared, ...parts.kind.capabilities };
   const pending = ledger.versions.filter((record) => record.state === "pending");
   return [
     ...pending.map(({ version, state, proposedAt }) => ({
@@ -146,6 +160,7 @@ function othersOf(parts: Parts, ledger: LedgerState, now: number): SecretStatus[
       state,
       since: at(proposedAt),
       why: "in the making",
+      uses: [],
     })),
     ...unretired(ledger).map((record) => {
       const verdict = decideRetirement(ledger, record, policy, now);
@@ -156,6 +171,7 @@ function othersOf(parts: Parts, ledger: LedgerState, now: number): SecretStatus[
         state: record.state,
         since: iso(record.disabledAt ?? record.leftAt),
         why: next,
+        uses: record.putOff?.uses ?? [],
       };
     }),
   ];

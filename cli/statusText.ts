@@ -1,6 +1,7 @@
 /** One secret's status for a person. */
 import { describeDuration } from "../provider/lifecycle/duration";
 import { describeMayUse } from "../provider/lifecycle/release";
+import { describeReport } from "../provider/triggers/incidents";
 import type { SecretStatus } from "./statusReport";
 
 const LABEL_WIDTH = 11;
@@ -17,6 +18,16 @@ export function statusText(status: SecretStatus): string {
         (other) => `v${other.version} ${other.state}${other.since ? ` since ${other.since}` : ""}: ${other.why}`,
       ),
     ),
+    ...labelled(
+      "drift",
+      status.drift
+        ? [
+            `${status.drift.versions.map((version) => `v${version}`).join(", ")} does not work any more, seen ` +
+              `${status.drift.since}: ${status.drift.detail}`,
+          ]
+        : [],
+    ),
+    ...labelled("events", status.events.filter((event) => !event.done).map(describeReport)),
     ...labelled(
       "rollouts",
       status.rollouts.map(

@@ -59,6 +59,11 @@ export interface RetirementArgs {
   readonly requireUnused?: boolean;
   /** Whether sessions that still use it are ended instead of waited for. @default false */
   readonly terminateSessions?: boolean;
+  /**
+   * How long after it was superseded a version may live on, whatever holds it back, before runs fail. Has to be longer
+   * than grace and soak together. @default no limit
+   */
+  readonly alarmAfter?: DurationText;
 }
 
 export interface UnconfirmedArgs {
@@ -78,6 +83,12 @@ export interface RotationEventArgs {
   /** When it happened, RFC 3339. A version issued later answers it. */
   readonly time: string;
   readonly requestedBy?: string;
+  /**
+   * For `suspected-compromise` only: revoke what was issued before it as soon as a successor is promoted, sessions
+   * included, without waiting until anybody has confirmed. Consumers that have not got the successor by then fail until
+   * they do, and there is nothing to return to. @default false
+   */
+  readonly revokeFirst?: boolean;
 }
 
 /** What every rotating secret takes, whatever its kind. */

@@ -33,6 +33,11 @@ export interface RotatingPostgresRoleArgs extends RotationArgs {
   readonly strategy?: pulumi.Input<"versioned" | "alternating">;
   /** The two names, for `alternating`. */
   readonly users?: pulumi.Input<[string, string]>;
+  /**
+   * Where refused log-ins are seen: in the server's JSON log. A role that somebody still tries to use while it is
+   * disabled is then enabled again. Needs rights of its own, see docs/kinds/postgres.md. @default not seen
+   */
+  readonly refusedLogins?: pulumi.Input<{ readonly from: "serverLog" }>;
   /** A dead man's switch: password log-ins end after that time (`VALID UNTIL`). @default never */
   readonly validFor?: pulumi.Input<DurationText>;
 }
@@ -43,9 +48,20 @@ export class RotatingPostgresRole extends RotatingSecret {
   readonly role: pulumi.Output<string>;
 
   constructor(name: string, args: RotatingPostgresRoleArgs, opts?: pulumi.ComponentResourceOptions) {
-    const { connection, owner, memberOf, assumeOwner, rolePrefix, strategy, users, validFor, ...rotation } = args;
+    const {
+      connection,
+      owner,
+      memberOf,
+      assumeOwner,
+      rolePrefix,
+      strategy,
+      users,
+      validFor,
+      refusedLogins,
+      ...rotation
+    } = args;
     const kind = pulumi
-      .output({ connection, owner, memberOf, assumeOwner, rolePrefix, strategy, users, validFor })
+      .output({ connection, owner, memberOf, assumeOwner, rolePrefix, strategy, users, validFor, refusedLogins })
       .apply(({ connection: { ...where }, ...options }) => ({
         type: "postgresRole",
         ...Object.fromEntries(Object.entries({ ...where, ...options }).filter(([, value]) => value !== undefined)),

@@ -7,6 +7,7 @@ import { StateError } from "./lifecycle/errors";
 import { createAdapter } from "./adapters";
 import type { AdapterOptions } from "./inputs/common";
 import type { SecretLink } from "./inputs/rollout";
+import type { VersionRef } from "./lifecycle/values";
 import { decodeLedger, type AdapterDescription, type LedgerState } from "./lifecycle/ledger";
 import * as registry from "./registry";
 import { digestOf, randomId } from "./rotation/fingerprint";
@@ -123,10 +124,15 @@ export class Runtime {
     };
   }
 
-  /** The ledger that a link leads to; `null` where there is none any more. */
-  async ledgerOf(link: Pick<SecretLink, "store">): Promise<LedgerState | null> {
+  /** The ledger that a link leads to, `null` where there is none any more, and the version that is "current" there. */
+  async look(link: Pick<SecretLink, "store">): Promise<{ ledger: LedgerState | null; current: VersionRef | null }> {
     const store = await this.store(link.store);
-    return decodeLedger((await store.load()).body, store.location);
+    const { body, current } = await store.load();
+    return { ledger: decodeLedger(body, store.location), current };
+  }
+
+  async ledgerOf(link: Pick<SecretLink, "store">): Promise<LedgerState | null> {
+    return (await this.look(link)).ledger;
   }
 
   /** What a rollout works with: the ledger tells what the owner declares. `null` where there is no ledger any more. */

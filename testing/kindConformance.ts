@@ -313,6 +313,23 @@ const CASES: readonly Case[] = [
     },
   },
   {
+    name: "a log-in that is refused while a version is disabled is told, where the kind says that it sees those",
+    async check(scene) {
+      const { canDisable, seesRefusals } = scene.kind.capabilities;
+      assert.equal(seesRefusals, scene.kind.refusals !== undefined && seesRefusals, "it has to be able to tell");
+      if (!canDisable || !seesRefusals || !scene.kind.refusals) return;
+      const issued = await scene.issue();
+      const since = Date.now() - 1;
+      await scene.kind.disable(issued.ref);
+      assert.notEqual((await scene.kind.refusals(issued.ref, since)).verdict, "refused");
+      await scene.expectWorks(false, issued, "it is disabled");
+      const report = await scene.kind.refusals(issued.ref, since);
+      assert.equal(report.verdict, "refused");
+      assert.ok(report.uses.length > 0, "a refusal has a line that says who it was");
+      assert.notEqual((await scene.kind.refusals(issued.ref, Date.now() + 1_000)).verdict, "refused");
+    },
+  },
+  {
     name: "verifying a version is not taken for a use of it",
     async check(scene) {
       const issued = await scene.issue();

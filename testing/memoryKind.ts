@@ -11,6 +11,7 @@ import type {
   Issued,
   IssueRequest,
   ProposeRequest,
+  RefusalReport,
   RevokeOptions,
   UsageReport,
   Verification,
@@ -26,6 +27,10 @@ export interface MemoryCredential {
   /** Whether the credential can do what its consumers need, as far as a log-in shows. */
   works: boolean;
   readonly users: Set<string>;
+  /** When it was last used, in ms since the epoch. Absent: never. */
+  lastUsedAt?: number;
+  /** Log-ins that were refused, by whom and when. Absent: none. */
+  refused?: { readonly by: string; readonly since: number }[];
 }
 
 export interface MemoryIssuer {
@@ -39,6 +44,10 @@ export interface MemoryIssuer {
   issuesWorking: boolean;
   /** Whether it can tell who uses a credential. */
   tellsUse: boolean;
+  /** Whether its record shows when a credential was last used. */
+  recordsUse: boolean;
+  /** Whether it tells of log-ins that it refused. `closed`: it should, and cannot be asked. */
+  tellsRefusals: boolean | "closed";
 }
 
 const issuers = new Map<string, MemoryIssuer>();
@@ -46,7 +55,16 @@ const issuers = new Map<string, MemoryIssuer>();
 export function memoryIssuer(name: string): MemoryIssuer {
   let issuer = issuers.get(name);
   if (!issuer) {
-    issuer = { credentials: new Map(), calls: [], down: false, minted: false, issuesWorking: true, tellsUse: true };
+    issuer = {
+      credentials: new Map(),
+      calls: [],
+      down: false,
+      minted: false,
+      issuesWorking: true,
+      tellsUse: true,
+      recordsUse: false,
+      tellsRefusals: false,
+    };
     issuers.set(name, issuer);
   }
   return issuer;
@@ -90,7 +108,8 @@ export function createMemoryKind(options: MemoryKindOptions): CredentialKind {
       overlap: "versioned",
       value: issuer.minted ? "minted" : "chosen",
       canDisable: true,
-      hasLastUsed: false,
+      hasLastUsed: issuer.recordsUse,
+      seesRefusals: issuer.tellsRefusals !== false,
       maxLive: 2,
     },
     async propose(request): Promise<Draft> {
@@ -125,8 +144,17 @@ export function createMemoryKind(options: MemoryKindOptions): CredentialKind {
     async usage(ref): Promise<UsageReport> {
       answer("usage");
       if (!issuer.tellsUse) return { verdict: "unknown", uses: [] };
-      const uses = [...(find(ref)?.users ?? [])].map((by) => ({ by }));
-      return { verdict: uses.length > 0 ? "used" : "not-seen", uses };
+      const credential = find(ref);
+      const uses = [...(credential?.users ?? [])].map((by) => ({ by }));
+      if (uses.length > 0) return { verdict: "used", uses };
+      if (issuer.recordsUse) return { verdict: "unused", uses, since: credential?.lastUsedAt ?? 0 };
+      return { verdict: "not-seen", uses };
+    },
+    async refusals(ref, since): Promise<RefusalReport> {
+      answer("refusals");
+      if (issuer.tellsRefusals === "closed") return { verdict: "unknown", uses: [], detail: "its record is closed" };
+      const uses = (find(ref)?.refused ?? []).filter((attempt) => attempt.since >= since);
+      return { verdict: uses.length > 0 ? "refused" : "none", uses };
     },
     async disable(ref) {
       answer(`disable ${ref["name"] ?? ""}`);

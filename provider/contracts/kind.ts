@@ -5,7 +5,10 @@
  * Errors never contain a secret value. An issuer that cannot be reached is an {@link UnreachableError}, which stops a
  * run with nothing rolled back; it is never taken for an unhealthy credential.
  */
+import type { Use } from "../lifecycle/values";
 import type { IssuedRef, SecretValue } from "./context";
+
+export type { Use } from "../lifecycle/values";
 
 export interface KindCapabilities {
   /**
@@ -21,6 +24,8 @@ export interface KindCapabilities {
   readonly canDisable: boolean;
   /** Whether the issuer can tell that a credential is not used; without it, a residue is only released by hand. */
   readonly hasLastUsed: boolean;
+  /** Whether the issuer tells of log-ins that it refused, so that somebody who misses a disabled version is noticed. */
+  readonly seesRefusals: boolean;
 }
 
 export interface ProposeRequest {
@@ -64,11 +69,6 @@ export interface InspectedCredential {
   readonly enabled: boolean;
 }
 
-export interface Use {
-  /** Who uses it, as the issuer sees it: `orders-api from 10.0.0.7 since 2026-11-01T02:00:00Z`. */
-  readonly by: string;
-}
-
 export interface UsageReport {
   /**
    * `used`: seen in use. `not-seen`: nothing seen at this moment, which does not prove that nothing uses it.
@@ -78,6 +78,18 @@ export interface UsageReport {
   readonly uses: readonly Use[];
   /** For `unused`: the moment since which there was no use, in ms since the epoch. */
   readonly since?: number;
+}
+
+export interface RefusalReport {
+  /**
+   * `refused`: somebody tried. `none`: the issuer's own record shows that nobody did. `unknown`: it cannot be told, for
+   * the reason in `detail`.
+   */
+  readonly verdict: "refused" | "none" | "unknown";
+  /** The latest first, at most 20. */
+  readonly uses: readonly Use[];
+  /** One sentence on what is missing, for `unknown`. */
+  readonly detail?: string;
 }
 
 export interface RevokeOptions {
@@ -103,6 +115,11 @@ export interface CredentialKind {
   inspect(identity: string): Promise<readonly InspectedCredential[]>;
   /** Who uses the credential now. */
   usage(ref: IssuedRef): Promise<UsageReport>;
+  /**
+   * Log-ins with the credential that were refused since `since` (ms since the epoch). Only called where `seesRefusals`,
+   * and only for a disabled credential.
+   */
+  refusals?(ref: IssuedRef, since: number): Promise<RefusalReport>;
   /** Reversible; absent is an error. Only called where `canDisable`. */
   disable(ref: IssuedRef): Promise<void>;
   enable(ref: IssuedRef): Promise<void>;

@@ -2,6 +2,7 @@
 import { checkAdapter } from "../adapters";
 import type { HealthCheck } from "../contracts/check";
 import type { Consumer } from "../contracts/consumer";
+import { overdue } from "../lifecycle/alarm";
 import { rolloutKey } from "../lifecycle/confirmation";
 import { describeDuration } from "../lifecycle/duration";
 import { StateError } from "../lifecycle/errors";
@@ -13,6 +14,7 @@ import { digestOf } from "../rotation/fingerprint";
 import {
   leave,
   needsRollout,
+  raiseAlarmsOf,
   rollOut,
   type DeclaredRollout,
   type RolloutReport,
@@ -55,11 +57,25 @@ export function rolloutProvider(runtime: Runtime) {
   async function diff(_id: string, olds: Properties, news: Properties) {
     if (containsUnknown(withoutProvider(news))) return { changes: true };
     const inputs = rolloutInputs.parse(withoutProvider(news));
-    const key = rolloutKey(inputs.stack, inputs.name);
-    const open = await Promise.all(
-      inputs.secrets.map(async (secret) => needsRollout(await runtime.ledgerOf(secret), key)),
+    const ledgers = await Promise.all(inputs.secrets.map((secret) => runtime.ledgerOf(secret)));
+    const now = runtime.context.clock.now();
+    return {
+      changes: hasWork(olds, news, ledgers) || ledgers.some((ledger) => ledger && isAlarming(ledger, inputs, now)),
+    };
+  }
+
+  /** Rule 2, or other inputs. */
+  function hasWork(olds: Properties, news: Properties, ledgers: readonly (LedgerState | null)[]): boolean {
+    const { stack, name } = rolloutInputs.parse(withoutProvider(news));
+    const key = rolloutKey(stack, name);
+    return (
+      olds["inputsDigest"] !== digestOf(withoutProvider(news)) || ledgers.some((ledger) => needsRollout(ledger, key))
     );
-    return { changes: olds["inputsDigest"] !== digestOf(withoutProvider(news)) || open.includes(true) };
+  }
+
+  /** The alarm is raised by the owning stack, and last in its graph: nothing that could help is kept from running. */
+  function isAlarming(ledger: LedgerState, inputs: RolloutInputs, now: number): boolean {
+    return ledger.owner.stack === inputs.stack && overdue(ledger, now).length > 0;
   }
 
   async function run(news: Properties) {
@@ -106,6 +122,13 @@ export function rolloutProvider(runtime: Runtime) {
   }
 
   async function update(_id: string, olds: Properties, news: Properties) {
+    const inputs = rolloutInputs.parse(withoutProvider(news));
+    const ledgers = await Promise.all(inputs.secrets.map((secret) => runtime.ledgerOf(secret)));
+    if (!hasWork(olds, news, ledgers)) {
+      const alarm = await raiseAlarmsOf(await used(inputs.secrets, inputs.stack), inputs.stack);
+      if (alarm) throw alarm;
+      return { outs: withoutProvider(olds) };
+    }
     const { key, outs } = await run(news);
     await leaveWhatIsNoLongerNamed(olds, news, key);
     return { outs };

@@ -1,6 +1,7 @@
 /** The engine's calls on a `SecretVersion`: inputs in, decisions and outputs out. */
 import { decide, isReplacing, type Decision, type Entry } from "../lifecycle/decide";
-import { ConfigurationError, RotationError, StateError } from "../lifecycle/errors";
+import { findingIn, withFinding } from "../lifecycle/drift";
+import { ConfigurationError, RotationError, StateError, UnreachableError } from "../lifecycle/errors";
 import type { Declaration, LedgerState } from "../lifecycle/ledger";
 import type { Parts } from "../rotation/session";
 import { checkAdapter, significantOptions } from "../adapters";
@@ -13,7 +14,7 @@ import {
   type SecretVersionInputs,
 } from "../inputs/secretVersion";
 import * as registry from "../registry";
-import { compromisedBefore } from "../triggers/due";
+import { compromisedBefore, revokeFirstBefore } from "../triggers/due";
 import { digestOf, randomId } from "../rotation/fingerprint";
 import {
   assertNotOlder,
@@ -25,6 +26,7 @@ import {
   type DeclaredSecret,
   type VersionFacts,
 } from "../rotation/secretVersion";
+import { findDrift } from "../rotation/drift";
 import { migrate } from "../rotation/migrate";
 import type { Runtime } from "../runtime";
 import { withoutProvider, type Properties } from "./properties";
@@ -91,8 +93,8 @@ export function secretVersionProvider(runtime: Runtime) {
     if (containsUnknown(withoutProvider(news))) return { changes: true };
     const inputs = secretVersionInputs.parse(withoutProvider(news));
     const entry = entryOf(olds);
-    const ledger = await runtime.ledgerOf(inputs);
     const store = await runtime.store(inputs.store);
+    const { ledger, current } = await runtime.look(inputs);
     const seen = memory.of(store.location);
     seen.entry = entry;
     if (isMigration(olds, inputs)) {
@@ -102,8 +104,11 @@ export function secretVersionProvider(runtime: Runtime) {
     // Rule 24. Only the entry counts: the text of an input says what was intended.
     if (ledger?.status === "live" && entry) assertNotOlder(ledger, entry);
     const secret = await declared(runtime, inputs);
-    const situation = situationOf(secret, ledger, entry, false, runtime.context.clock.now());
+    const finding = findingIn(olds["rotation"]);
+    const situation = situationOf(secret, ledger, entry, false, runtime.context.clock.now(), { finding, current });
     const decision = decide(situation);
+    // Only here is known what a refresh has found: the engine checks once more before it replaces.
+    if (isReplacing(decision)) seen.rotation = decision.text;
     say(inputs.name, decision, situation.waiting);
     if (isReplacing(decision)) return { changes: true, replaces: ["rotation"] };
     return { changes: decision.action === "update" || olds["inputsDigest"] !== digestOfInputs(news) };
@@ -114,6 +119,34 @@ export function secretVersionProvider(runtime: Runtime) {
     else if (decision.action === "update") runtime.context.log.info(`${name}: to do: ${decision.why.join("; ")}`);
     const held = ("waiting" in decision && decision.waiting) || waiting;
     if (held) runtime.context.log.info(`${name}: ${held}`);
+  }
+
+  /**
+   * For a refresh: looks whether the version still works, and changes nothing. It never says that the resource is gone:
+   * the engine would forget the entry, and with it the secret.
+   */
+  async function read(id: string, olds: Properties) {
+    const unchanged = { id, props: olds };
+    const parsed = secretVersionEntry.safeParse(decodeState(olds));
+    if (!parsed.success) return unchanged;
+    const entry = parsed.data;
+    const ledger = await runtime.ledgerOf(entry);
+    // Another version's entry, such as one that is to be deleted, is the business of the active one's.
+    if (!ledger || ledger.identity !== entry.identity || ledger.active !== entry.version) return unchanged;
+    const parts = await runtime.parts({ name: entry.name, store: entry.store, ...ledger.declared }, entry.stack);
+    try {
+      const finding = await findDrift(parts, ledger);
+      if (finding)
+        runtime.context.log.warn(
+          `${entry.name}: v${entry.version}: ${finding.detail}. The next pulumi up ` +
+            `${finding.kind === "drift" ? "replaces it" : "puts it right"}.`,
+        );
+      return { id, props: { ...olds, rotation: withFinding(String(olds["rotation"]), finding) } };
+    } catch (error) {
+      if (!(error instanceof UnreachableError)) throw error;
+      runtime.context.log.warn(`${entry.name}: whether v${entry.version} still works cannot be told: ${error.message}`);
+      return unchanged;
+    }
   }
 
   async function create(news: Properties) {
@@ -173,7 +206,7 @@ export function secretVersionProvider(runtime: Runtime) {
     );
   }
 
-  return { check, diff, create, update, delete: remove };
+  return { check, diff, read, create, update, delete: remove };
 }
 
 /** What only the state knows. */
@@ -358,6 +391,7 @@ export async function declared(runtime: Runtime, inputs: SecretVersionInputs): P
     reason: event.reason,
     at: Date.parse(event.time),
     ...(event.requestedBy ? { requestedBy: event.requestedBy } : {}),
+    revokeFirst: event.revokeFirst,
   }));
   const declaration: Declaration = {
     kind: inputs.kind,
@@ -368,7 +402,9 @@ export async function declared(runtime: Runtime, inputs: SecretVersionInputs): P
     soakMs: durationMs(inputs.retirement.soak),
     requireUnused: inputs.retirement.requireUnused,
     terminateSessions: inputs.retirement.terminateSessions,
+    alarmAfterMs: inputs.retirement.alarmAfter === undefined ? null : durationMs(inputs.retirement.alarmAfter),
     compromisedBefore: compromisedBefore(events),
+    revokeFirstBefore: revokeFirstBefore(events),
   };
   const { adopt } = inputs;
   const adoptFrom = parts.kind.adopt?.bind(parts.kind);
@@ -420,7 +456,8 @@ function declaredInLedger(parts: Parts, entry: SecretVersionEntry, ledger: Ledge
 }
 
 function retirementOf(declaration: Declaration, parts: Parts): DeclaredSecret["retirement"] {
-  const { graceMs, soakMs, requireUnused, terminateSessions, compromisedBefore } = declaration;
-  const { canDisable } = parts.kind.capabilities;
-  return { graceMs, soakMs, requireUnused, terminateSessions, compromisedBefore, canDisable };
+  const { graceMs, soakMs, requireUnused, terminateSessions, compromisedBefore, revokeFirstBefore } = declaration;
+  const { canDisable, hasLastUsed, seesRefusals } = parts.kind.capabilities;
+  const policy = { graceMs, soakMs, compromisedBefore, revokeFirstBefore, canDisable, hasLastUsed, seesRefusals };
+  return { ...policy, requireUnused, terminateSessions };
 }

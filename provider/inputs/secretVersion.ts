@@ -30,6 +30,7 @@ const retirement = z.strictObject({
   soak: durationText.default("1h"),
   requireUnused: z.boolean().default(true),
   terminateSessions: z.boolean().default(false),
+  alarmAfter: durationText.optional(),
 });
 
 const unconfirmed = z.strictObject({
@@ -38,12 +39,20 @@ const unconfirmed = z.strictObject({
   retryAfter: durationText.default("15m"),
 });
 
-const event = z.strictObject({
-  id: z.string().min(1),
-  reason: z.enum(EVENT_REASONS),
-  time: z.iso.datetime({ offset: true, error: "has to be RFC 3339, such as 2026-11-01T02:00:00Z" }),
-  requestedBy: z.string().optional(),
-});
+const event = z
+  .strictObject({
+    id: z.string().min(1),
+    reason: z.enum(EVENT_REASONS),
+    time: z.iso.datetime({ offset: true, error: "has to be RFC 3339, such as 2026-11-01T02:00:00Z" }),
+    requestedBy: z.string().optional(),
+    revokeFirst: z.boolean().default(false),
+  })
+  .refine(({ reason, revokeFirst }) => !revokeFirst || reason === "suspected-compromise", {
+    path: ["revokeFirst"],
+    error:
+      'is only for events of reason "suspected-compromise": it ends credentials that are in use. Leave it out, or give ' +
+      "the event that reason",
+  });
 
 export const secretVersionInputs = z
   .strictObject({
@@ -65,8 +74,16 @@ export const secretVersionInputs = z
     owner: z.string().optional(),
   })
   .superRefine((inputs, context) => {
+    const { grace, soak, alarmAfter } = inputs.retirement;
+    if (alarmAfter !== undefined && durationMs(alarmAfter) <= durationMs(grace) + durationMs(soak))
+      context.addIssue({
+        code: "custom",
+        path: ["retirement", "alarmAfter"],
+        message:
+          `${alarmAfter} is not longer than retirement.grace (${grace}) and retirement.soak (${soak}) together, so every ` +
+          `rotation would raise the alarm. Make it longer`,
+      });
     if (!inputs.schedule) return;
-    const { grace, soak } = inputs.retirement;
     // Rule 10: a version has to be gone before its successor's successor comes.
     if (durationMs(inputs.schedule.every) <= durationMs(grace) + durationMs(soak))
       context.addIssue({

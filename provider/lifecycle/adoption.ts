@@ -168,9 +168,11 @@ function newRecord(found: FoundVersion, version: number, trail: readonly AuditEv
     expiresAt: null,
     fingerprint: found.stored?.fingerprint ?? null,
     leftAt: now,
+    supersededAt: now,
     rejected: false,
     disabledAt: null,
     putOff: null,
+    alarmedAt: null,
     proof: null,
     endedAt: null,
   };

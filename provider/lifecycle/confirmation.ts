@@ -68,6 +68,10 @@ export function ownerHasYetToConfirm(ledger: LedgerState): boolean {
   return ledger.ownerUnconfirmed || ownRollouts(ledger).some((rollout) => !isConfirmedOn(rollout, active));
 }
 
+export function hasOwnRollout(ledger: LedgerState): boolean {
+  return ownRollouts(ledger).length > 0;
+}
+
 function ownRollouts(ledger: LedgerState): RolloutRecord[] {
   return Object.values(ledger.rollouts).filter((rollout) => rollout.stack === ledger.owner.stack);
 }

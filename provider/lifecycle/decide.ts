@@ -2,11 +2,20 @@
  * What the next step for a secret is, from the ledger, the entry in the Pulumi state, the clock and what is due.
  * Pure: `check()`, `diff()`, `create()` and `update()` all ask it, each with a fresh ledger.
  */
-import { isConfirmed, mayEmptyFormerStore, ownerHasYetToConfirm, unconfirmedUsers } from "./confirmation";
+import { overdue } from "./alarm";
+import {
+  hasOwnRollout,
+  isConfirmed,
+  mayEmptyFormerStore,
+  ownerHasYetToConfirm,
+  unconfirmedUsers,
+} from "./confirmation";
+import { brokenActive, repairTarget, type Finding } from "./drift";
 import { describeDuration } from "./duration";
 import { activeVersion, isUnfinished, returnTarget, unretired, type LedgerState, type VersionRecord } from "./ledger";
 import { describeReason, type Reason } from "./reason";
-import { decideRetirement, type RetirementPolicy } from "./retirement";
+import { decideRetirement, isRevokedFirst, type RetirementPolicy } from "./retirement";
+import type { VersionRef } from "./values";
 
 /** The version and incarnation that a resource entry in the Pulumi state names (rule 18). */
 export interface Entry {
@@ -25,6 +34,12 @@ export interface Situation {
   /** Why a new version is wanted; `null` when none is. */
   readonly due: Reason | null;
   readonly policy: RetirementPolicy;
+  /** What a refresh has found since the last run; absent: nothing. */
+  readonly finding?: Finding | undefined;
+  /** What is to be written down of events; absent: nothing. */
+  readonly incidents?: readonly string[];
+  /** The version that wears the label of "current"; absent: not looked at. */
+  readonly current?: VersionRef | null;
   /** After how many runs, or ms, an unconfirmed version is given up. */
   readonly unconfirmed: { readonly attempts: number; readonly withinMs: number };
   readonly now: number;
@@ -73,6 +88,13 @@ export function decide(situation: Situation): Decision {
   // An adopted credential is only the predecessor of the first version of ours.
   if (active.adopted && unretired(ledger).length === 0)
     return rotateTo(ledger, { code: "adoption", message: "succeeds the adopted credential" });
+  // Rule 16: asked for in words, so it waits for nobody's confirmation.
+  if (due !== null && isRevokedFirst(active, situation.policy)) {
+    const { text, ...rotate } = rotateTo(ledger, due);
+    return { ...rotate, text: `${text}; revokes v${active.version} before anybody has confirmed its successor` };
+  }
+  const broken = brokenActive(ledger) ?? (situation.finding?.kind === "drift" ? situation.finding.detail : undefined);
+  if (broken !== undefined) return repair(situation, ledger, active, broken);
   if (entry === null && !forced) return handOut(ledger, active, "adopts the version that the ledger names");
   if (entry !== null && (entry.version !== active.version || entry.incarnation !== ledger.counters.incarnation))
     return handOut(ledger, active, whyHandOut(ledger, entry));
@@ -100,7 +122,29 @@ export function decide(situation: Situation): Decision {
   return why.length > 0 ? { action: "update", why, ...rest } : { action: "same", ...rest };
 }
 
-function rotateTo(ledger: LedgerState, reason: Reason): Decision {
+/** The active version does not work any more. A version that consumers know, and that does, comes before a new one. */
+function repair(situation: Situation, ledger: LedgerState, active: VersionRecord, broken: string): Decision {
+  const target = repairTarget(ledger);
+  if (target)
+    return {
+      action: "return",
+      to: target.version,
+      text: `v${target.version}: return from v${active.version}, which does not work any more: ${shorten(broken)}`,
+    };
+  const held = unretired(ledger).flatMap((version) => {
+    const verdict = verdictOn(situation, ledger, version);
+    return verdict.step === "hold" ? [verdict.message] : [];
+  });
+  if (held.length > 0)
+    return {
+      action: "update",
+      why: [`v${active.version} does not work any more: ${broken}`],
+      waiting: held.join("; "),
+    };
+  return rotateTo(ledger, { code: "drift", message: `v${active.version} does not work any more: ${shorten(broken)}` });
+}
+
+function rotateTo(ledger: LedgerState, reason: Reason): Extract<Decision, { action: "rotate" }> {
   return { action: "rotate", reason, text: `v${ledger.counters.version + 1}: ${describeReason(reason)}` };
 }
 
@@ -155,16 +199,34 @@ function workOnEntry(situation: Situation, ledger: LedgerState): string[] {
   for (const version of unretired(ledger)) {
     const verdict = verdictOn(situation, ledger, version);
     if (verdict.step !== "hold") why.push(`${verdict.step} v${version.version}`);
+    else if (verdict.code === "soak" && situation.policy.seesRefusals)
+      why.push(`see whether anybody misses v${version.version}`);
+    else if (verdict.code === "residue" && mayGoByEvidence(situation, ledger, version))
+      why.push(`see whether v${version.version} is still used`);
   }
+  if (situation.current !== undefined && situation.current?.token !== activeVersion(ledger)?.rotationId)
+    why.push(`"current" points to ${situation.current ? `v${situation.current.version}` : "nothing"}`);
+  why.push(...(situation.incidents ?? []));
+  if (situation.finding?.kind === "repair") why.push(situation.finding.detail);
   if (situation.entry !== null && situation.entry.epoch !== ledger.counters.epoch)
     why.push("hand out the reference again, evidence contradicted the engine");
   if (mayEmptyFormerStore(ledger, situation.policy.graceMs, situation.now))
     why.push("remove the copies in the former store");
   if (ledger.inspectDue) why.push("look for credentials that should be dead");
+  if (!hasOwnRollout(ledger))
+    for (const { version } of overdue(ledger, situation.now)) why.push(`alarm over v${version}`);
   // Runs without confirmation are counted by update(), which no preview calls (rule 15).
   if (ledger.rotation?.phase === "confirming" && returnTarget(ledger) && ownerHasYetToConfirm(ledger))
     why.push(`v${ledger.active} is not confirmed yet`);
   return why;
+}
+
+/** Whether nothing but a residue holds the version, and the issuer can show whether it is used. */
+function mayGoByEvidence(situation: Situation, ledger: LedgerState, version: VersionRecord): boolean {
+  const { policy, now } = situation;
+  return (
+    policy.hasLastUsed === true && decideRetirement(ledger, version, { ...policy, unusedSince: 0 }, now).step !== "hold"
+  );
 }
 
 function verdictOn(situation: Situation, ledger: LedgerState, version: VersionRecord) {

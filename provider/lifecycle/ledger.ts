@@ -6,8 +6,8 @@
  */
 import type { AuditEvent } from "./auditEvent";
 import { StateError } from "./errors";
-import type { Reason } from "./reason";
-import type { IssuedRef, VersionRef } from "./values";
+import type { Reason, ReasonCode } from "./reason";
+import type { IssuedRef, Use, VersionRef } from "./values";
 
 /** Raised with every change of shape that older code cannot read. */
 export const LEDGER_SCHEMA = 1;
@@ -54,11 +54,15 @@ export interface VersionRecord {
   fingerprint: string | null;
   /** When it last stopped being active or carried the label of "current"; grace counts from here. */
   leftAt: number | null;
+  /** When it first stopped being active, whatever happened since; the alarm age counts from here. */
+  supersededAt: number | null;
   /** Whether it was rejected by a rollout, kept while it is disabled or retiring. */
   rejected: boolean;
   disabledAt: number | null;
   /** Why it could not be retired when that was last tried. */
-  putOff: { at: number; code: string; message: string } | null;
+  putOff: { at: number; code: string; message: string; uses?: readonly Use[] } | null;
+  /** When the alarm was raised over how long it lives on. */
+  alarmedAt: number | null;
   /** How it was shown to be dead, once it is revoked. */
   proof: { at: number; detail: string } | null;
   /** When it reached `retired` or `abandoned`. */
@@ -104,6 +108,21 @@ export interface ResidueRecord {
   readonly leftAt: number;
 }
 
+/** An event that asked for a new version, and the versions that it matched. */
+export interface IncidentRecord {
+  readonly id: string;
+  readonly reason: ReasonCode;
+  /** When it happened. */
+  readonly at: number;
+  readonly requestedBy: string | null;
+  readonly revokeFirst: boolean;
+  readonly recordedAt: number;
+  /** Versions that lived and were issued before it. */
+  readonly matched: readonly number[];
+  /** When all of them were gone and a later version was confirmed. */
+  closedAt: number | null;
+}
+
 /** The right to cause side effects on one secret, held for the length of a provider call (rule 21). */
 export interface Lease {
   readonly run: string;
@@ -140,8 +159,12 @@ export interface Declaration {
   readonly soakMs: number;
   readonly requireUnused: boolean;
   readonly terminateSessions: boolean;
+  /** How long a version may live on after it was superseded before runs fail, in ms; `null`: for ever. */
+  readonly alarmAfterMs: number | null;
   /** Versions issued up to then have no grace (rule 16); `null`: none. */
   readonly compromisedBefore: number | null;
+  /** Versions issued up to then are revoked before anybody has confirmed a successor (rule 16); `null`: none. */
+  readonly revokeFirstBefore: number | null;
 }
 
 export interface LedgerState {
@@ -172,7 +195,17 @@ export interface LedgerState {
   residues: Record<string, ResidueRecord>;
   /** When the latest confirmed version was issued; answers events older than that (rules 11 and 16). */
   confirmedIssueAt: number | null;
+  /** The open ones, and the latest of those that are done. */
+  incidents: IncidentRecord[];
   failures: { count: number; lastAt: number; message: string } | null;
+  /** Versions that somebody changed or removed outside, so that they do not work any more, and what was seen. */
+  drift: {
+    readonly versions: readonly number[];
+    /** Those of them that the issuer does not have any more. */
+    readonly gone: readonly number[];
+    readonly detail: string;
+    readonly at: number;
+  } | null;
   /** Whether something may be alive at the issuer that should be dead, so that the next run has to look (rule 23). */
   inspectDue: boolean;
   lease: Lease | null;
@@ -197,7 +230,26 @@ export function decodeLedger(body: unknown, location: string): LedgerState | nul
       `The ledger in ${location} has schema ${schema}, written by a newer pulumi-rotating-secrets; this version reads ` +
         `up to ${LEDGER_SCHEMA}. Nothing was changed. Upgrade the package where this program runs.`,
     );
-  return body as LedgerState;
+  return withDefaults(body as LedgerState);
+}
+
+/** What a ledger of the same schema, written by an older package, does not have yet. */
+function withDefaults(ledger: Omit<LedgerState, "incidents"> & Partial<LedgerState>): LedgerState {
+  return {
+    ...ledger,
+    drift: ledger.drift ?? null,
+    incidents: ledger.incidents ?? [],
+    declared: {
+      ...ledger.declared,
+      alarmAfterMs: ledger.declared.alarmAfterMs ?? null,
+      revokeFirstBefore: ledger.declared.revokeFirstBefore ?? null,
+    },
+    versions: ledger.versions.map((record) => ({
+      ...record,
+      supersededAt: record.supersededAt ?? record.leftAt,
+      alarmedAt: record.alarmedAt ?? null,
+    })),
+  };
 }
 
 /** The name of a version in its stores. */
@@ -225,9 +277,12 @@ export function unretired(ledger: LedgerState): VersionRecord[] {
   return ledger.versions.filter((record) => record.version !== ledger.active && UNRETIRED.includes(record.state));
 }
 
-/** The version that a return may go to: superseded, not disabled, not retiring (rule 14). */
+/** The version that a return may go to: superseded, not disabled, not retiring (rule 14), and not known to be dead. */
 export function returnTarget(ledger: LedgerState): VersionRecord | undefined {
-  return unretired(ledger).find((record) => record.state === "superseded");
+  return unretired(ledger).find(
+    (record) =>
+      record.state === "superseded" && record.proof === null && !ledger.drift?.versions.includes(record.version),
+  );
 }
 
 /** Whether a rotation has side effects to finish, so that nothing else may start (rule 11). */

@@ -9,7 +9,9 @@ export type ReasonCode =
   | "departed-employee"
   | "audit-finding"
   | "policy"
-  | "adoption";
+  | "adoption"
+  /** The active version was changed or removed outside. */
+  | "drift";
 
 export interface Reason {
   readonly code: ReasonCode;

@@ -1,6 +1,7 @@
 /** Rule 7: the one predicate of retirement, for `delete()`, `update()` and `create()` alike. */
 import { isConfirmed, unconfirmedUsers } from "./confirmation";
-import { isUnfinished, type LedgerState, type MayUse, type VersionRecord } from "./ledger";
+import { brokenActive, isInTheWay } from "./drift";
+import { isUnfinished, type LedgerState, type MayUse, type ResidueRecord, type VersionRecord } from "./ledger";
 
 export interface RetirementPolicy {
   /** How long a version stays valid after it stopped being active, in ms. */
@@ -9,8 +10,22 @@ export interface RetirementPolicy {
   readonly soakMs: number;
   /** Whether the kind can disable; where it cannot there is no soak. */
   readonly canDisable: boolean;
+  /** Whether the issuer's record shows since when nothing used a version. Absent: no. */
+  readonly hasLastUsed?: boolean;
+  /** Whether the issuer tells of log-ins that it refused. Absent: no. */
+  readonly seesRefusals?: boolean;
+  /** Evidence: nothing has used the version since then, in ms since the epoch. Absent: none. */
+  readonly unusedSince?: number;
   /** Versions issued up to then are compromised: no grace, no soak, and their sessions end (rule 16). */
   readonly compromisedBefore: number | null;
+  /** Versions issued up to then go before anybody has confirmed a successor (rule 16). Absent: none. */
+  readonly revokeFirstBefore?: number | null;
+}
+
+/** Whether somebody asked to revoke it although it may be in use (rule 16). */
+export function isRevokedFirst(version: VersionRecord, policy: Pick<RetirementPolicy, "revokeFirstBefore">): boolean {
+  const { revokeFirstBefore: before = null } = policy;
+  return before !== null && version.issuedAt !== null && version.issuedAt <= before;
 }
 
 export function isCompromised(version: VersionRecord, policy: Pick<RetirementPolicy, "compromisedBefore">): boolean {
@@ -18,7 +33,16 @@ export function isCompromised(version: VersionRecord, policy: Pick<RetirementPol
 }
 
 export type HoldCode =
-  "active" | "ended" | "rotation-unfinished" | "unconfirmed" | "may-be-used" | "residue" | "grace" | "soak" | "in-use";
+  | "active"
+  | "active-broken"
+  | "ended"
+  | "rotation-unfinished"
+  | "unconfirmed"
+  | "may-be-used"
+  | "residue"
+  | "grace"
+  | "soak"
+  | "in-use";
 
 export type RetirementVerdict =
   /** `disable` first, where there is a soak; `destroy` when that is over; `enable` when it must work again. */
@@ -48,7 +72,10 @@ export function decideRetirement(
   if (!disabled && version.state !== "superseded" && version.state !== "rejected")
     return hold("ended", `${name} is ${version.state}`);
 
-  const held = whoHolds(ledger, version);
+  if (isInTheWay(ledger, version)) return { step: "destroy" };
+  if (isRevokedFirst(version, policy) && ledger.active !== null && !isUnfinished(ledger.rotation))
+    return { step: "destroy" };
+  const held = whoHolds(ledger, version, policy, now);
   // Somebody may need it after all, such as a rollout that has just registered: it must work for them.
   if (held) return disabled ? { step: "enable" } : held;
 
@@ -69,11 +96,30 @@ function moment(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
 }
 
-function whoHolds(ledger: LedgerState, version: VersionRecord): RetirementVerdict | undefined {
+/** Rule 4: nothing has used the version since it was left behind, for at least as long as grace and soak. */
+function isShownUnused(
+  residue: ResidueRecord,
+  version: VersionRecord,
+  { unusedSince, graceMs, soakMs }: RetirementPolicy,
+  now: number,
+): boolean {
+  if (unusedSince === undefined || now < residue.leftAt + graceMs + soakMs) return false;
+  return unusedSince <= Math.max(residue.leftAt, version.leftAt ?? 0);
+}
+
+function whoHolds(
+  ledger: LedgerState,
+  version: VersionRecord,
+  policy: RetirementPolicy,
+  now: number,
+): RetirementVerdict | undefined {
   const name = `v${version.version}`;
   if (ledger.active === null) return hold("unconfirmed", "no version is active");
   if (isUnfinished(ledger.rotation))
     return hold("rotation-unfinished", `a rotation is ${ledger.rotation.phase} (v${ledger.rotation.version})`);
+  const broken = brokenActive(ledger);
+  if (broken !== undefined)
+    return hold("active-broken", `v${ledger.active} does not work any more (${broken}), so ${name} may be needed`);
   if (version.rejected) {
     const users = Object.values(ledger.rollouts).filter((rollout) => mayBeUsed(rollout, version.version));
     if (users.length > 0)
@@ -91,7 +137,9 @@ function whoHolds(ledger: LedgerState, version: VersionRecord): RetirementVerdic
       .join(", ");
     return hold("unconfirmed", `v${ledger.active} is not confirmed by: ${waiting}`);
   }
-  const residues = Object.values(ledger.residues).filter((residue) => mayBeUsed(residue, version.version));
+  const residues = Object.values(ledger.residues).filter(
+    (residue) => mayBeUsed(residue, version.version) && !isShownUnused(residue, version, policy, now),
+  );
   if (residues.length > 0)
     return hold(
       "residue",

@@ -2,10 +2,12 @@
  * Retirement: disable, watch, destroy, prove dead. Whether it may happen is rule 7, asked on a fresh ledger; what it
  * must look at just before the deed is here: who uses the version, and where the label of "current" is (rule 8).
  */
-import type { UsageReport } from "../contracts/kind";
+import { isDeepStrictEqual } from "node:util";
+import type { Use } from "../contracts/kind";
 import { NotFoundError, RotationError, StateError } from "../lifecycle/errors";
 import { getVersion, refOf, unretired, type VersionRecord } from "../lifecycle/ledger";
-import { decideRetirement, isCompromised, type RetirementPolicy } from "../lifecycle/retirement";
+import type { RetirementPolicy } from "../lifecycle/retirement";
+import { endsSessions, heldByUse, missedBy, verdictOn } from "./evidence";
 import { verifyStored } from "./verify";
 import type { Session } from "./session";
 
@@ -14,11 +16,6 @@ export interface RetirementOptions extends RetirementPolicy {
   readonly requireUnused: boolean;
   /** Whether sessions that still use it are ended. */
   readonly terminateSessions: boolean;
-}
-
-/** Sessions of a compromised version end, asked or not. */
-function endsSessions(version: VersionRecord, options: RetirementOptions): boolean {
-  return options.terminateSessions || isCompromised(version, options);
 }
 
 export type RetirementOutcome =
@@ -39,7 +36,9 @@ export async function tryToRetire(
   options: RetirementOptions,
 ): Promise<RetirementOutcome> {
   const version = getVersion(session.ledger, number);
-  const verdict = decideRetirement(session.ledger, version, options, session.now);
+  const missed = await missedBy(session, version);
+  if (missed?.verdict === "missed") return enable(session, version, missed.message, missed.uses);
+  const verdict = await verdictOn(session, version, options);
   switch (verdict.step) {
     case "hold":
       return putOff(session, version, verdict.code, verdict.message);
@@ -48,8 +47,10 @@ export async function tryToRetire(
     case "disable":
       return (await whatHoldsItBack(session, version, options)) ?? disable(session, version);
     case "destroy": {
-      const held = version.state === "retiring" ? undefined : await whatHoldsItBack(session, version, options);
-      return held ?? destroy(session, version, options);
+      if (version.state === "retiring") return destroy(session, version, options);
+      // No evidence is not evidence.
+      if (missed && options.requireUnused) return putOff(session, version, "in-use", missed.message);
+      return (await whatHoldsItBack(session, version, options)) ?? destroy(session, version, options);
     }
   }
 }
@@ -59,13 +60,20 @@ async function putOff(
   version: VersionRecord,
   code: string,
   message: string,
+  uses: readonly Use[] = [],
 ): Promise<RetirementOutcome> {
   const said = getVersion(session.ledger, version.version).putOff;
   // The same reason again is no news: runs would fill the trail, as the time left changes in its text.
-  if (said?.code !== code && version.version !== session.ledger.active && version.endedAt === null)
+  const isNews = said?.code !== code || !isDeepStrictEqual(said.uses ?? [], uses);
+  if (isNews && version.version !== session.ledger.active && version.endedAt === null)
     await session.commit(
       (ledger) => {
-        getVersion(ledger, version.version).putOff = { at: session.now, code, message };
+        getVersion(ledger, version.version).putOff = {
+          at: session.now,
+          code,
+          message,
+          ...(uses.length > 0 ? { uses } : {}),
+        };
       },
       { step: "retirement-put-off", version: version.version, result: "put-off", reason: message },
     );
@@ -85,24 +93,8 @@ async function whatHoldsItBack(
       "grace",
       `a label of "current" pointed to the wrong version and was repaired; grace starts again`,
     );
-  // Ending sessions is asked for, so their being there is no reason to wait.
-  if (endsSessions(version, options) || !version.issued) return undefined;
-  const usage = await session.kind.usage(version.issued);
-  if (usage.verdict === "used") return putOff(session, version, "in-use", inUse(version, usage));
-  if (usage.verdict === "unknown" && options.requireUnused)
-    return putOff(
-      session,
-      version,
-      "in-use",
-      `v${version.version}: the issuer cannot tell who uses it, and retirement.requireUnused asks for evidence`,
-    );
-  return undefined;
-}
-
-function inUse(version: VersionRecord, usage: UsageReport): string {
-  const shown = usage.uses.slice(0, 5).map((use) => use.by);
-  const more = usage.uses.length > shown.length ? ` and ${usage.uses.length - shown.length} more` : "";
-  return `v${version.version} is still used by ${shown.join("; ")}${more}`;
+  const held = await heldByUse(session, version, options);
+  return held && putOff(session, version, "in-use", held.message, held.uses);
 }
 
 /**
@@ -120,6 +112,8 @@ export async function repairLabels(session: Session): Promise<boolean> {
   ];
   const wrong = labels.filter((label) => label?.token !== active.token);
   if (wrong.length === 0) return false;
+  // A value that is gone cannot be current. That is drift, and the version is replaced.
+  if (!(await session.store.list()).some((ref) => ref.token === active.token)) return false;
   // A replica that is new, or was emptied, has none of the versions.
   const stored = await session.store.read(active);
   for (const replica of session.replicas) await replica.putVersion(stored);
@@ -146,6 +140,7 @@ async function disable(session: Session, version: VersionRecord): Promise<Retire
       const record = getVersion(ledger, version.version);
       record.state = "disabled";
       record.disabledAt = session.now;
+      record.putOff = null;
     },
     { step: "disabling", version: version.version, reason: "its grace period is over" },
   );
@@ -169,8 +164,13 @@ async function disableUnlessGone(session: Session, version: VersionRecord): Prom
   }
 }
 
-/** Makes a disabled version work again. */
-export async function enable(session: Session, version: VersionRecord, why: string): Promise<RetirementOutcome> {
+/** Makes a disabled version work again. Its whole grace is before it. */
+export async function enable(
+  session: Session,
+  version: VersionRecord,
+  why: string,
+  uses: readonly Use[] = [],
+): Promise<RetirementOutcome> {
   if (version.issued) await session.kind.enable(version.issued);
   await session.commit(
     (ledger) => {
@@ -178,6 +178,7 @@ export async function enable(session: Session, version: VersionRecord, why: stri
       record.state = record.rejected ? "rejected" : "superseded";
       record.disabledAt = null;
       record.leftAt = session.now;
+      record.putOff = { at: session.now, code: "enabled", message: why, ...(uses.length > 0 ? { uses } : {}) };
     },
     { step: "enabled", version: version.version, reason: why },
   );

@@ -1,6 +1,7 @@
 /** The return to the superseded version: the only way to leave a version that was handed out (rule 14). */
 import { RotationError, StateError } from "../lifecycle/errors";
-import { getVersion, refOf, returnTarget, type RotationRecord } from "../lifecycle/ledger";
+import { getVersion, refOf, returnTarget, type RotationRecord, type VersionRecord } from "../lifecycle/ledger";
+import { enable } from "./retire";
 import { activate } from "./rotate";
 import type { Session } from "./session";
 import { verifyStored } from "./verify";
@@ -11,15 +12,20 @@ export interface ReturnOptions {
 }
 
 /** Commits the intention to return, once the superseded version is shown to work (rule 17). */
-export async function startReturn(session: Session, why: string): Promise<void> {
-  const good = returnTarget(session.ledger);
+export async function startReturn(
+  session: Session,
+  why: string,
+  good: VersionRecord | undefined = returnTarget(session.ledger),
+): Promise<void> {
   const bad = session.ledger.active;
   if (!good || bad === null) throw new StateError(`${session.secret}: there is no superseded version to return to.`);
+  if (good.state === "disabled") await enable(session, good, why);
   const verification = await verifyStored(session, good);
+  if (!verification.works) await noteBroken(session, good, verification.detail);
   if (!verification.works)
     throw new RotationError(
       `${session.secret}: v${bad} should be left (${why}), but v${good.version} does not work any more: ` +
-        `${verification.detail}. Nothing was changed; v${bad} stays active. Find out which of the two can be mended.`,
+        `${verification.detail}. v${bad} stays active, and nothing was retired. Find out which of the two can be mended.`,
     );
   await session.commit(
     (ledger) => {
@@ -44,6 +50,18 @@ export async function startReturn(session: Session, why: string): Promise<void> 
   );
 }
 
+/** So that the next run does not try to go back to it again. */
+async function noteBroken(session: Session, version: VersionRecord, detail: string): Promise<void> {
+  await session.commit(
+    (ledger) => {
+      const versions = new Set([...(ledger.drift?.versions ?? []), version.version]);
+      const { gone = [], detail: first = detail } = ledger.drift ?? {};
+      ledger.drift = { versions: [...versions], gone, detail: first, at: session.now };
+    },
+    { step: "drift-found", version: version.version, result: "failed", reason: detail },
+  );
+}
+
 export async function finishReturn(session: Session, options: ReturnOptions): Promise<void> {
   const rotation = session.ledger.rotation;
   const bad = session.ledger.active;
@@ -57,6 +75,7 @@ export async function finishReturn(session: Session, options: ReturnOptions): Pr
       left.state = "rejected";
       left.rejected = true;
       left.leftAt = session.now;
+      left.supersededAt = session.now;
       activate(ledger, good.version);
       if (options.inCreate) ledger.counters.incarnation++;
       // The version that is active again is nobody's failed attempt, and there is nothing else to return to.

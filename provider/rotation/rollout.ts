@@ -5,15 +5,17 @@
 import type { HealthCheck } from "../contracts/check";
 import type { Consumer, RollTarget } from "../contracts/consumer";
 import { addMayUse, isConfirmed, isConfirmedOn, settleIfConfirmed } from "../lifecycle/confirmation";
+import { brokenActive } from "../lifecycle/drift";
 import { RotationError, StateError, UnreachableError } from "../lifecycle/errors";
 import { getVersion, isUnfinished, refOf, returnTarget, type LedgerState } from "../lifecycle/ledger";
+import { raiseAlarms } from "./alarm";
+import { noteDrift } from "./drift";
 import { throughSeam, type Fence } from "./effects";
 import { probeCanaries, watchHealth, type HealthReport } from "./health";
 import { holdAgainstStore } from "./inspect";
 import { enable } from "./retire";
 import { finishReturn, startReturn } from "./return";
 import { Session, type Parts } from "./session";
-import { verifyStored } from "./verify";
 
 export interface DeclaredRollout {
   /** Its key in the ledgers. */
@@ -173,11 +175,12 @@ async function currentTarget(sessions: readonly Session[]): Promise<RollTarget> 
   const secrets = await Promise.all(
     sessions.map(async (session) => {
       const active = getVersion(session.ledger, session.ledger.active ?? 0);
-      const verification = await verifyStored(session, active);
-      if (!verification.works)
+      await noteDrift(session);
+      const broken = brokenActive(session.ledger) ?? active.proof?.detail;
+      if (broken !== undefined)
         throw new StateError(
-          `${session.secret}: v${active.version} should be rolled out, but it does not work: ${verification.detail}. ` +
-            `No consumer was touched. Run the stack ${session.ledger.owner.stack} to rotate it.`,
+          `${session.secret}: v${active.version} should be rolled out, but it does not work: ${broken}. No consumer was ` +
+            `touched. Run the stack ${session.ledger.owner.stack}, which replaces it.`,
         );
       return session.store.read(refOf(active));
     }),
@@ -442,6 +445,19 @@ function contextOf(sessions: readonly Session[]) {
   const first = sessions[0];
   if (!first) throw new StateError("A rollout needs at least one secret.");
   return first.context;
+}
+
+/** Alarms over versions that live on for too long, of the secrets that the stack owns. */
+export async function raiseAlarmsOf(secrets: readonly UsedSecret[], stack: string): Promise<Error | undefined> {
+  return withSessions(secrets, async (sessions) => {
+    const alarms: Error[] = [];
+    for (const session of sessions) {
+      if (!session.hasLedger || session.ledger.owner.stack !== stack) continue;
+      const alarm = await raiseAlarms(session);
+      if (alarm) alarms.push(alarm);
+    }
+    return alarms.length === 0 ? undefined : new RotationError(alarms.map((alarm) => alarm.message).join("\n"));
+  });
 }
 
 /** The rollout is gone; what its consumers may be using stays on record (rule 4). */

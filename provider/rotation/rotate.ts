@@ -38,9 +38,11 @@ export function proposeIn(ledger: LedgerState, proposal: Proposal, now: number):
     expiresAt: null,
     fingerprint: null,
     leftAt: null,
+    supersededAt: null,
     rejected: false,
     disabledAt: null,
     putOff: null,
+    alarmedAt: null,
     proof: null,
     endedAt: null,
   });
@@ -288,6 +290,7 @@ async function promote(session: Session, version: VersionRecord): Promise<void> 
         const left = getVersion(ledger, ledger.active);
         left.state = "superseded";
         left.leftAt = now;
+        left.supersededAt = now;
       }
       activate(ledger, version.version);
       ledger.counters.incarnation++;
@@ -307,7 +310,11 @@ export function activate(ledger: LedgerState, version: number): void {
   record.state = "active";
   record.putOff = null;
   record.leftAt = null;
+  record.supersededAt = null;
+  record.alarmedAt = null;
   ledger.active = version;
+  const broken = ledger.drift?.versions.filter((one) => one !== version) ?? [];
+  ledger.drift = ledger.drift && broken.length > 0 ? { ...ledger.drift, versions: broken } : null;
   ledger.counters.epoch++;
   addToReaders(ledger, version);
 }

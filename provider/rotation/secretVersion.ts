@@ -4,14 +4,16 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import type { IssuedRef, SecretValue } from "../contracts/context";
-import { isConfirmed, ownerHasYetToConfirm } from "../lifecycle/confirmation";
+import { hasOwnRollout, isConfirmed, ownerHasYetToConfirm } from "../lifecycle/confirmation";
 import { decide, type Decision, type Entry, type Situation } from "../lifecycle/decide";
 import { RotationError, StateError } from "../lifecycle/errors";
 import {
+  activeVersion,
   findVersion,
   getVersion,
   isUnfinished,
   LEDGER_SCHEMA,
+  unretired,
   type Confirmation,
   type Declaration,
   type LedgerState,
@@ -19,12 +21,16 @@ import {
 } from "../lifecycle/ledger";
 import { decideDue, type DueInputs, type DueVerdict } from "../triggers/due";
 import { abandon, isAbandonable } from "./abandon";
+import { raiseAlarms } from "./alarm";
+import { driftError, noteDrift } from "./drift";
 import { randomKey } from "./fingerprint";
+import { recordIncidents, reportIncidents } from "./incidents";
 import { holdAgainstIssuer } from "./inspect";
 import { repairLabels, retireWhatMay, tryToRetire, type RetirementOptions, type RetirementOutcome } from "./retire";
 import { finishReturn, startReturn } from "./return";
 import { advance, propose, proposeIn } from "./rotate";
-import { isCompromised } from "../lifecycle/retirement";
+import { isCompromised, isRevokedFirst } from "../lifecycle/retirement";
+import { closableIncidents, newIncidents } from "../triggers/incidents";
 import { Session, type Parts } from "./session";
 import { sweepFormerStore } from "./formerStore";
 import { tearDown } from "./teardown";
@@ -60,9 +66,30 @@ export function situationOf(
   entry: Entry | null,
   forced: boolean,
   now: number,
+  seen: Pick<Situation, "finding" | "current"> = {},
 ): Situation & DueVerdict {
   const verdict: DueVerdict = ledger === null ? { due: null, nextAt: null } : decideDue(secret.due, ledger, now);
-  return { ledger, entry, forced, ...verdict, policy: secret.retirement, unconfirmed: secret.unconfirmed, now };
+  const { retirement: policy, unconfirmed } = secret;
+  return {
+    ledger,
+    entry,
+    forced,
+    incidents: incidentWork(secret, ledger, now),
+    ...seen,
+    ...verdict,
+    policy,
+    unconfirmed,
+    now,
+  };
+}
+
+/** What is to be written down of events. */
+function incidentWork(secret: DeclaredSecret, ledger: LedgerState | null, now: number): string[] {
+  if (ledger?.status !== "live") return [];
+  return [
+    ...newIncidents(ledger, secret.due.events, now).map(({ id }) => `record the event ${id}`),
+    ...closableIncidents(ledger).map(({ id }) => `record that the event ${id} is answered`),
+  ];
 }
 
 /** Rule 13: without a `diff()` before it, a confirmed version is being replaced by force. */
@@ -88,6 +115,7 @@ export async function createVersion(secret: DeclaredSecret, entry: Entry | null)
     if (!session.hasLedger || session.ledger.status === "torn-down") return firstVersion(secret, session);
     await beforeActing(secret, session);
     await settle(secret, session, entry);
+    await reportIncidents(session);
     return factsOf(session);
   });
 }
@@ -138,6 +166,8 @@ function firstLedger(secret: DeclaredSecret, tombstone: LedgerState | null): Led
     residues: {},
     confirmedIssueAt: null,
     failures: null,
+    incidents: [],
+    drift: null,
     inspectDue: false,
     lease: null,
     outbox: same?.outbox ?? [],
@@ -149,6 +179,7 @@ async function beforeActing(secret: DeclaredSecret, session: Session): Promise<v
   await holdAgainstIssuer(session);
   if (!isUnfinished(session.ledger.rotation)) await repairLabels(session);
   await keepDeclaration(secret, session);
+  await recordIncidents(session, secret.due.events);
 }
 
 async function keepDeclaration(secret: DeclaredSecret, session: Session): Promise<void> {
@@ -173,16 +204,19 @@ async function keepDeclaration(secret: DeclaredSecret, session: Session): Promis
 /** Does what has to be done until there is a version to hand out under a fresh incarnation. */
 async function settle(secret: DeclaredSecret, session: Session, entry: Entry | null): Promise<void> {
   await abandonWhatIsOutdated(secret, session);
+  await noteDrift(session);
   const situation = situationOf(secret, session.ledger, entry, isForced(session.ledger, entry), session.now);
   const decision = decide(situation);
   switch (decision.action) {
     case "resume":
-      return resume(secret, session);
+      await resume(secret, session);
+      return revokeFirst(secret, session, entry);
     case "return":
-      await startReturn(session, decision.text);
+      await startReturn(session, decision.text, getVersion(session.ledger, decision.to));
       return finishReturn(session, { inCreate: true });
     case "rotate":
-      return rotate(secret, session, decision);
+      await rotate(secret, session, decision);
+      return revokeFirst(secret, session, entry);
     case "first": // The first rotation was abandoned; the ledger goes on.
       await propose(session, {
         reason: { code: "first", message: "first version" },
@@ -236,15 +270,26 @@ async function rotate(
   await advance(session);
 }
 
+/** Rule 16: what somebody asked to revoke although it may be in use goes as soon as there is a successor. */
+async function revokeFirst(secret: DeclaredSecret, session: Session, entry: Entry | null): Promise<void> {
+  const { retirement } = secret;
+  for (const version of unretired(session.ledger))
+    if (isRevokedFirst(version, retirement)) await tryToRetire(session, version.version, retirement);
+  // What a run resumed may itself be older than the event.
+  const active = activeVersion(session.ledger);
+  const others = unretired(session.ledger);
+  if (active && isRevokedFirst(active, retirement) && others.length === 0 && !active.adopted)
+    await settle(secret, session, entry);
+}
+
 /** The active version, under a fresh incarnation (rule 18), once it is shown to work (rule 17). */
 async function handOut(session: Session, why: string): Promise<void> {
   const active = getVersion(session.ledger, session.ledger.active ?? 0);
   const verification = await verifyStored(session, active);
   if (!verification.works)
     throw new RotationError(
-      `${session.secret}: v${active.version} should be handed out, but it does not work: ${verification.detail}. Nothing ` +
-        `was changed. If it was changed or removed outside, rotate on demand once it works again, or say: ` +
-        `rotation adopt ${session.secret} --reason TEXT`,
+      `${session.secret}: v${active.version} should be handed out, but it does not work: ${verification.detail}; and it ` +
+        `cannot be replaced yet: ${why}. Nothing was changed. See to what is named, and run again.`,
     );
   session.context.log.info(`${session.secret}: ${why}`);
   await session.commit(
@@ -278,9 +323,16 @@ export async function updateVersion(
 ): Promise<{ facts: VersionFacts; outcomes: RetirementOutcome[] }> {
   return Session.run(secret.parts, async (session) => {
     await beforeActing(secret, session);
+    await noteDrift(session);
     await sweepFormerStore(session, secret.retirement.graceMs);
     const outcomes = await retireWhatMay(session, secret.retirement);
     await countUnconfirmedRun(session);
+    await reportIncidents(session);
+    const drift = driftError(session);
+    if (drift) throw drift;
+    // Where this stack has rollouts, they raise it, at the end of the run.
+    const alarm = hasOwnRollout(session.ledger) ? undefined : await raiseAlarms(session);
+    if (alarm) throw alarm;
     return { facts: { ...factsOf(session), incarnation: entry.incarnation }, outcomes };
   });
 }
@@ -328,7 +380,10 @@ export async function deleteVersion(
     if (!version || version.version === ledger.active || version.endedAt !== null)
       return nothing("its version needs no retirement");
     await beforeActing(secret, session);
-    return tryToRetire(session, entry.version, secret.retirement);
+    await noteDrift(session);
+    const outcome = await tryToRetire(session, entry.version, secret.retirement);
+    await reportIncidents(session);
+    return outcome;
   });
 }
 

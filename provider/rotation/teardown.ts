@@ -72,6 +72,8 @@ function emptied(ledger: LedgerState): Partial<LedgerState> {
     rollouts: {},
     residues: {},
     failures: null,
+    drift: null,
+    incidents: [],
     confirmedIssueAt: null,
     ownerUnconfirmed: true,
     versions: ledger.versions,

@@ -2,13 +2,16 @@
 import type { Verification } from "../contracts/kind";
 import { NotFoundError } from "../lifecycle/errors";
 import { refOf, type VersionRecord } from "../lifecycle/ledger";
-import type { Session } from "./session";
+import type { Parts } from "./session";
 
 /** @throws UnreachableError when the issuer or the store does not answer: that says nothing about the credential. */
-export async function verifyStored(session: Session, version: VersionRecord): Promise<Verification> {
+export async function verifyStored(
+  { store, kind }: Pick<Parts, "store" | "kind">,
+  version: VersionRecord,
+): Promise<Verification> {
   try {
-    const stored = await session.store.read(refOf(version));
-    return await session.kind.verify(stored.value, stored.issued);
+    const stored = await store.read(refOf(version));
+    return await kind.verify(stored.value, stored.issued);
   } catch (error) {
     if (error instanceof NotFoundError) return { works: false, detail: "its value is no longer in the store" };
     throw error;

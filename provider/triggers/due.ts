@@ -19,6 +19,8 @@ export interface RotationEvent {
   /** ms since the epoch. */
   readonly at: number;
   readonly requestedBy?: string;
+  /** Whether what it matches is revoked before anybody has confirmed a successor. */
+  readonly revokeFirst?: boolean;
 }
 
 export interface DueInputs {
@@ -43,13 +45,15 @@ export interface DueVerdict {
   readonly waiting?: string;
 }
 
+type Occurrence = { readonly at: number; readonly reason: ReasonCode };
+
 /** Rule 16: a version answers an event if it was issued later than that, by more than the allowed clock skew. */
-function isAnswered(event: RotationEvent, issuedAt: number | null): boolean {
+export function isAnswered(event: Occurrence, issuedAt: number | null): boolean {
   return issuedAt !== null && issuedAt > event.at + skewOf(event);
 }
 
 /** A clock skew matters where a stolen value could be taken for its successor. A wish needs no such margin. */
-function skewOf(event: RotationEvent): number {
+function skewOf(event: Occurrence): number {
   return event.reason === "suspected-compromise" ? ALLOWED_CLOCK_SKEW_MS : 0;
 }
 
@@ -57,6 +61,11 @@ function skewOf(event: RotationEvent): number {
 export function compromisedBefore(events: readonly RotationEvent[]): number | null {
   const compromises = events.filter((event) => event.reason === "suspected-compromise");
   return compromises.length > 0 ? Math.max(...compromises.map((event) => event.at + skewOf(event))) : null;
+}
+
+/** As {@link compromisedBefore}, for what is revoked before anybody has confirmed a successor. */
+export function revokeFirstBefore(events: readonly RotationEvent[]): number | null {
+  return compromisedBefore(events.filter((event) => event.revokeFirst));
 }
 
 export function decideDue(inputs: DueInputs, ledger: LedgerState, now: number): DueVerdict {

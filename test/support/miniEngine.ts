@@ -262,6 +262,23 @@ export class MiniStack {
     }
   }
 
+  /** As `pulumi refresh`: reads what the state names and keeps what is found. */
+  async refresh(): Promise<RunResult> {
+    const { log, runtime, secretVersion } = this.process();
+    try {
+      for (const entry of [...this.pending, ...(this.secret ? [this.secret] : [])]) {
+        const { id, props } = await secretVersion.read(entry.id, entry.outputs);
+        if (!id) throw new Error("the engine would forget the entry");
+        entry.outputs = props;
+      }
+      return { log, secret: "none", rollout: "none" };
+    } catch (error) {
+      return { log, error: error as Error, secret: "none", rollout: "none" };
+    } finally {
+      await runtime.close();
+    }
+  }
+
   async ledger(store: { type: string; [option: string]: unknown }): Promise<LedgerState> {
     const runtime = new Runtime(() => undefined, this.clock);
     const opened = await runtime.store(store);

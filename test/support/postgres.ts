@@ -326,11 +326,21 @@ function watchParent(pid: number, folder: string): void {
 async function becomesReady(running: Running, workspace: Workspace, timeoutMs: number): Promise<void> {
   const until = Date.now() + timeoutMs;
   const { child } = running;
-  while (!readLog(workspace).includes("database system is ready to accept connections")) {
+  while (!isReady(workspace)) {
     const ended = child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
     if (ended) throw new Error(`PostgreSQL ended while it started:\n${readLog(workspace)}`);
     if (Date.now() > until) throw new Error(`PostgreSQL was not ready in ${timeoutMs} ms:\n${readLog(workspace)}`);
     await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+/** The server writes how it is into the eighth line of that file. The log may go elsewhere, by its settings. */
+function isReady(workspace: Workspace): boolean {
+  try {
+    const lines = fs.readFileSync(path.join(workspace.folder, "data/postmaster.pid"), "utf8").split("\n");
+    return lines[7]?.trim() === "ready";
+  } catch {
+    return false; // Not there yet.
   }
 }
 

@@ -89,7 +89,7 @@ describe("the provider text in the state", () => {
       const handler = require("pulumi-rotating-secrets/internal/handler");
       console.log(JSON.stringify(["secretVersion", "rollout"].map((name) => Object.keys(handler[name]).sort())));
     `);
-    const expected = ["check", "configure", "create", "delete", "diff", "update"];
-    assert.deepEqual(methods, [expected, expected]);
+    const rollout = ["check", "configure", "create", "delete", "diff", "update"];
+    assert.deepEqual(methods, [[...rollout, "read"].sort(), rollout]);
   });
 });

@@ -14,6 +14,7 @@ import type {
   IssueRequest,
   KindCapabilities,
   ProposeRequest,
+  RefusalReport,
   RevokeOptions,
   UsageReport,
   Verification,
@@ -27,6 +28,7 @@ import { issue } from "./issue";
 import { refOf } from "./mark";
 import { parsePostgresOptions, type PostgresOptions, type PostgresOptionsInput } from "./options";
 import { propose } from "./propose";
+import { refusalsOf } from "./refusals";
 import { findCredential, revoke } from "./revoke";
 import { adminFacts, findMarkedRoles, findRole, refuseUntouchable, roleOf } from "./roles";
 import { execute } from "./sql";
@@ -54,6 +56,7 @@ class PostgresKind implements CredentialKind {
       ...(options.strategy === "alternating" && { maxLive: 2 }),
       canDisable: true,
       hasLastUsed: false,
+      seesRefusals: options.refusedLogins !== undefined,
     };
     if (!isLocal(options.host) && !usesTls(options.host, options.tls)) {
       context.log.warn(`Connections to PostgreSQL at ${options.host} are not encrypted: tls.mode is "disable".`);
@@ -86,6 +89,10 @@ class PostgresKind implements CredentialKind {
       const role = await findCredential(session, this.options, ref);
       return role ? usageOf(session, role) : { verdict: "not-seen", uses: [] };
     });
+  }
+
+  async refusals(ref: IssuedRef, since: number): Promise<RefusalReport> {
+    return this.admin.run((session) => refusalsOf(session, roleOf(ref), since));
   }
 
   /** Ends log-ins; open sessions go on. */

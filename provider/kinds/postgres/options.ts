@@ -125,6 +125,13 @@ const shape = z.strictObject(
      * longer than the longest time between two rotations. Default: no limit. At least one minute.
      */
     validFor: duration("a duration of at least one minute, such as 120d", 60_000, Number.MAX_SAFE_INTEGER).optional(),
+    /**
+     * Where refused log-ins are seen, so that a role which somebody misses is enabled again. `serverLog`: in the
+     * server's JSON log, read over SQL. Default: nowhere.
+     */
+    refusedLogins: z
+      .strictObject({ from: z.literal("serverLog") }, { error: expected(`{ from: "serverLog" }`) })
+      .optional(),
     /** Default: `verify`, but `disable` where the host is loopback or a Unix socket. */
     tls: tls.optional(),
     /** Longest time until a connection is usable. Default 10s, from 100ms to 2m. */
@@ -199,6 +206,7 @@ export const inputPolicy: Record<string, InputPolicy> = {
   admin: "in-place",
   adminUser: "in-place",
   tls: "in-place",
+  refusedLogins: "in-place",
   connectTimeout: "in-place",
   strategy: "refuse",
 };

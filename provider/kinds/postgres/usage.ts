@@ -33,7 +33,7 @@ async function sessionsOf(session: Session, role: Role): Promise<Row[]> {
 }
 
 export async function usersOf(session: Session, role: Role): Promise<Use[]> {
-  return (await sessionsOf(session, role)).map(describeUse);
+  return (await sessionsOf(session, role)).map((row) => describeUse(role.name, row));
 }
 
 export async function usageOf(session: Session, role: Role): Promise<UsageReport> {
@@ -52,10 +52,16 @@ async function seesEverything(session: Session, role: Role): Promise<boolean> {
   return row?.sees ?? false;
 }
 
-function describeUse(row: Row): Use {
+function describeUse(principal: string, row: Row): Use {
   const who = row.application || "an application without a name";
-  if (row.hidden) return { by: `${who} (address and time are hidden from the admin)` };
-  return { by: `${who} from ${row.address ?? "a Unix socket"} since ${row.since?.toISOString() ?? "an unknown time"}` };
+  const named = { principal, ...(row.application ? { application: row.application } : {}) };
+  if (row.hidden) return { by: `${who} (address and time are hidden from the admin)`, ...named };
+  return {
+    by: `${who} from ${row.address ?? "a Unix socket"} since ${row.since?.toISOString() ?? "an unknown time"}`,
+    ...named,
+    client: row.address ?? "local",
+    ...(row.since ? { since: row.since.getTime() } : {}),
+  };
 }
 
 /** Ends every session of the role and waits until they are gone. New ones must be kept out already. */

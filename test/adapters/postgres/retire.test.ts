@@ -31,7 +31,13 @@ describe("PostgreSQL credential kind: evidence of use", () => {
     await site.login(given.username, given.password, site.database, "legacy");
     assert.deepEqual(await kind.usage(ref), {
       verdict: "used",
-      uses: [{ by: "legacy (address and time are hidden from the admin)" }],
+      uses: [
+        {
+          by: "legacy (address and time are hidden from the admin)",
+          principal: given.username,
+          application: "legacy",
+        },
+      ],
     });
   });
 
