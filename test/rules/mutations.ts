@@ -372,7 +372,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     rule: 7,
-    name: 'does not take "unknown" for any version',
+    name: "does not take what is unknown for any version",
     file: "provider/lifecycle/retirement.ts",
     find: ' || sets.mayUse.includes("unknown");',
     replace: ";",
