@@ -55,6 +55,7 @@ export const secretVersionInputs = z
     audit: adapterOptions.optional(),
     schedule: schedule.optional(),
     retirement: retirement.prefault({}),
+    readersCache: durationText.default("0s"),
     unconfirmed: unconfirmed.prefault({}),
     confirmation: z.enum(["required", "elsewhere", "none"]).default("required"),
     events: z.array(event).default([]),
@@ -65,8 +66,17 @@ export const secretVersionInputs = z
     owner: z.string().optional(),
   })
   .superRefine((inputs, context) => {
-    if (!inputs.schedule) return;
     const { grace, soak } = inputs.retirement;
+    // Rule 10: who still reads the value from a cache needs it to work.
+    if (durationMs(grace) < durationMs(inputs.readersCache))
+      context.addIssue({
+        code: "custom",
+        path: ["retirement", "grace"],
+        message:
+          `${grace} is shorter than readers of "current" keep the value they have read (readersCache, ` +
+          `${inputs.readersCache}), so they could go on with a version that is gone. Make the grace at least as long`,
+      });
+    if (!inputs.schedule) return;
     // Rule 10: a version has to be gone before its successor's successor comes.
     if (durationMs(inputs.schedule.every) <= durationMs(grace) + durationMs(soak))
       context.addIssue({

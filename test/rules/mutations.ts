@@ -594,6 +594,22 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: [ROTATION, "refuses a rollout whose bake time leaves no room in the interval (rule 10)"],
   },
   {
+    rule: 10,
+    name: "does not count how long readers of the stores keep what they have read",
+    file: "provider/inputs/secretVersion.ts",
+    find: "if (durationMs(grace) < durationMs(inputs.readersCache))",
+    replace: "if (false)",
+    caughtBy: [RETIREMENT, "(rule 10) a grace is at least as long as readers keep what they have read"],
+  },
+  {
+    rule: 10,
+    name: "does not count how long a consumer goes on with what it has read",
+    file: "provider/engine/rollout.ts",
+    find: ".filter(({ readersCacheMs = 0 }) => readersCacheMs > graceMs)",
+    replace: ".filter(() => false)",
+    caughtBy: [RETIREMENT, "(rule 10) a grace is at least as long as readers keep what they have read"],
+  },
+  {
     rule: 11,
     name: "does not go on with what is unfinished",
     file: "provider/lifecycle/decide.ts",

@@ -125,6 +125,20 @@ describe("retirement, clause by clause:", () => {
     });
   });
 
+  it("(rule 10) a grace is at least as long as readers keep what they have read", async () => {
+    assert.match(
+      await site.fails(secret({ readersCache: "61m" })),
+      /retirement\.grace: 1h is shorter than readers of "current" keep/,
+    );
+    await site.up(secret({ readersCache: "1h" }));
+    const keeps = (readersCacheMs: number) => rollout({ consumers: [{ type: "memory", name: "api", readersCacheMs }] });
+    assert.match(
+      await site.fails(secret(), keeps(HOUR + 1)),
+      /api goes on with what it has read for .* than the grace of/,
+    );
+    await site.up(secret(), keeps(HOUR));
+  });
+
   it("(rule 10) the interval of a secret is longer than its grace and its soak together", async () => {
     assert.match(await site.fails(secret({ schedule: { every: "1h" } })), /is not longer than retirement.grace \(1h\)/);
     assert.match(await site.fails(secret({ schedule: { every: "2h" } })), /is not longer than retirement.grace \(1h\)/);
