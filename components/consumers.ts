@@ -9,6 +9,8 @@ export const consumer = {
     readonly wave?: number;
     /** Where its credential is delivered, mode 0600, replaced atomically. The process is then pinned to what it got. */
     readonly file?: string;
+    /** How long it may go on with a credential that it has read before; no longer than the secret's grace. @default "0s" */
+    readonly readersCache?: DurationText;
     readonly owner?: { readonly uid: number; readonly gid: number };
     /** A command, run without a shell, that returns when the process is started again. Never a secret in it. */
     readonly restart?: {

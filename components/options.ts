@@ -100,6 +100,11 @@ export interface RotationArgs {
   /** When a version is due. Absent: only events and changed inputs rotate. */
   readonly schedule?: pulumi.Input<ScheduleArgs>;
   readonly retirement?: pulumi.Input<RetirementArgs>;
+  /**
+   * How long those who read "current" from the stores keep the value; the longest counts. `retirement.grace` has to be
+   * at least that. @default "0s"
+   */
+  readonly readersCache?: pulumi.Input<DurationText>;
   readonly unconfirmed?: pulumi.Input<UnconfirmedArgs>;
   /**
    * Who confirms. `required`: a rollout of this stack. `elsewhere`: this stack has no consumers, rollouts of other

@@ -35,6 +35,7 @@ export const memoryConsumerOptions = z.strictObject({
   name: z.string(),
   wave: z.number().optional(),
   pinned: z.boolean().optional(),
+  readersCacheMs: z.number().optional(),
 });
 
 export function createMemoryConsumer(options: z.infer<typeof memoryConsumerOptions>): Consumer {
@@ -43,6 +44,7 @@ export function createMemoryConsumer(options: z.infer<typeof memoryConsumerOptio
     name: options.name,
     wave: options.wave ?? 0,
     pinned: options.pinned ?? true,
+    ...(options.readersCacheMs === undefined ? {} : { readersCacheMs: options.readersCacheMs }),
     hasEvidence: true,
     async roll(target: RollTarget) {
       workload.rolls++;

@@ -26,6 +26,8 @@ export interface Consumer {
    * One that is not pinned may use a version from the moment it becomes current.
    */
   readonly pinned: boolean;
+  /** How long it may go on with a value that it has read before, in ms; absent: not at all. */
+  readonly readersCacheMs?: number;
   /** Whether `confirm` rests on evidence of what the workload really uses. */
   readonly hasEvidence: boolean;
   /**

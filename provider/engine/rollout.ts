@@ -41,6 +41,7 @@ export function rolloutProvider(runtime: Runtime) {
     return [
       ...missingEvidence(inputs, consumers, checks),
       ...ledgers.flatMap((ledger) => tooShortInterval(ledger, checks)),
+      ...ledgers.flatMap((ledger) => tooShortGrace(ledger, consumers)),
       ...sameNameTwice(consumers, checks),
     ];
   }
@@ -237,6 +238,21 @@ function tooShortInterval(ledger: LedgerState | null, checks: readonly HealthChe
         `(${describeDuration(bakeMs)}) together. Shorten one of them, or rotate less often`,
     },
   ];
+}
+
+/** Rule 10: the rollout knows how long its consumers go on with what they have read. */
+function tooShortGrace(ledger: LedgerState | null, consumers: readonly Consumer[]): CheckFailure[] {
+  if (!ledger) return [];
+  const { graceMs } = ledger.declared;
+  return consumers
+    .filter(({ readersCacheMs = 0 }) => readersCacheMs > graceMs)
+    .map(({ name, readersCacheMs = 0 }) => ({
+      property: "consumers",
+      reason:
+        `consumers: ${name} goes on with what it has read for ${describeDuration(readersCacheMs)} (readersCache), which ` +
+        `is longer than the grace of ${ledger.secret} (${describeDuration(graceMs)}). Make retirement.grace of the ` +
+        `secret at least as long, and run the stack ${ledger.owner.stack} first`,
+    }));
 }
 
 function sameSecretTwice(inputs: RolloutInputs): CheckFailure[] {

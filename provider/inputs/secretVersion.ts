@@ -64,6 +64,7 @@ export const secretVersionInputs = z
     audit: adapterOptions.optional(),
     schedule: schedule.optional(),
     retirement: retirement.prefault({}),
+    readersCache: durationText.default("0s"),
     unconfirmed: unconfirmed.prefault({}),
     confirmation: z.enum(["required", "elsewhere", "none"]).default("required"),
     events: z.array(event).default([]),
@@ -82,6 +83,15 @@ export const secretVersionInputs = z
         message:
           `${alarmAfter} is not longer than retirement.grace (${grace}) and retirement.soak (${soak}) together, so every ` +
           `rotation would raise the alarm. Make it longer`,
+      });
+    // Rule 10: who still reads the value from a cache needs it to work.
+    if (durationMs(grace) < durationMs(inputs.readersCache))
+      context.addIssue({
+        code: "custom",
+        path: ["retirement", "grace"],
+        message:
+          `${grace} is shorter than readers of "current" keep the value they have read (readersCache, ` +
+          `${inputs.readersCache}), so they could go on with a version that is gone. Make the grace at least as long`,
       });
     if (!inputs.schedule) return;
     // Rule 10: a version has to be gone before its successor's successor comes.

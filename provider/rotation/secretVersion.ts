@@ -393,11 +393,12 @@ function nothing(message: string): DeleteOutcome {
 
 /** Rule 24: a ledger older than the state stops everything. */
 export function assertNotOlder(ledger: LedgerState, entry: Entry): void {
-  if (entry.version <= ledger.counters.version && entry.incarnation <= ledger.counters.incarnation) return;
+  const { version, incarnation, epoch } = ledger.counters;
+  if (entry.version <= version && entry.incarnation <= incarnation && entry.epoch <= epoch) return;
   throw new StateError(
-    `${ledger.secret}: the ledger is older than the Pulumi state: it counts ${ledger.counters.version} versions and ` +
-      `${ledger.counters.incarnation} incarnations, the state names v${entry.version}#${entry.incarnation}. The store was ` +
-      `probably restored from a backup. Nothing was changed. When the store is as it should be, say: ` +
+    `${ledger.secret}: the ledger is older than the Pulumi state: it counts ${version} versions, ${incarnation} ` +
+      `incarnations and ${epoch} promotions, the state names v${entry.version}#${entry.incarnation}@${entry.epoch}. The ` +
+      `store was probably restored from a backup. Nothing was changed. When the store is as it should be, say: ` +
       `rotation adopt ${ledger.secret} --reason TEXT`,
   );
 }

@@ -17,6 +17,7 @@ const MINUTE = 60_000;
 export const SUITES = {
   unit: { budgetMs: 3 * MINUTE, needsPulumi: false },
   adapters: { budgetMs: 8 * MINUTE, needsPulumi: false },
+  rules: { budgetMs: 6 * MINUTE, needsPulumi: false },
   random: { budgetMs: 8 * MINUTE, needsPulumi: false },
   engine: { budgetMs: 25 * MINUTE, needsPulumi: true },
   crash: { budgetMs: 40 * MINUTE, needsPulumi: false, onlyByName: true },

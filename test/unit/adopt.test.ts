@@ -50,7 +50,7 @@ describe("rotation adopt", () => {
 
   async function up(args: Properties = secret, on = stack): Promise<string> {
     const { error, log } = await on.up(args, rollout);
-    if (error) throw error;
+    assert.ifError(error);
     return log.join("\n");
   }
 

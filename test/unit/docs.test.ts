@@ -7,6 +7,7 @@ import { rolloutInputs } from "../../provider/inputs/rollout";
 import { secretVersionInputs } from "../../provider/inputs/secretVersion";
 import { inputPolicy, postgresOptions } from "../../provider/kinds/postgres/options";
 import * as registry from "../../provider/registry";
+import { MUTATIONS } from "../rules/mutations";
 
 const ROOT = resolve(__dirname, "../..");
 const RULES = Array.from({ length: 24 }, (_, index) => index + 1);
@@ -76,18 +77,18 @@ describe("the rules of the protocol", () => {
   });
 
   it("name tests that there are", () => {
-    const sources = [...filesBelow("test", ".ts"), ...filesBelow("testing", ".ts")]
-      .filter((file) => !file.endsWith("docs.test.ts"))
-      .map(read)
-      .join("\n");
-    const quoted = [...protocol.matchAll(/^- Tests: (.*)$/gm)].flatMap(([, line]) => [
-      ...(line ?? "").matchAll(/"([^"]+)"/g),
-    ]);
+    const quoted = testsNamedIn(protocol);
     assert.ok(quoted.length > 20);
-    assert.deepEqual(
-      quoted.map(([, name]) => name ?? "").filter((name) => !sources.includes(name)),
-      [],
-    );
+    assert.deepEqual(unknownTests(quoted), []);
+  });
+
+  it("name the mutations that there are, each under its rule", () => {
+    for (const section of protocol.split(/^#### /m).slice(1)) {
+      const rule = Number(/^Rule (\d+):/.exec(section)?.[1]);
+      const names = MUTATIONS.filter((mutation) => mutation.rule === rule).map(({ name }) => name);
+      const said = /^- Mutations: .*$/m.exec(section)?.[0];
+      assert.equal(said, `- Mutations: ${names.join("; ")}`, `the line "Mutations:" of rule ${rule}`);
+    }
   });
 });
 
@@ -142,6 +143,23 @@ describe("the tables of the documentation", () => {
     assert.deepEqual(named.sort(), [...new Set([...literal, ...passedOn])].sort());
   });
 });
+
+/** The names in the lines "Tests:" of a page. */
+function testsNamedIn(text: string): string[] {
+  return [...text.matchAll(/^ *- Tests: (.*)$/gm)].flatMap(([, line]) =>
+    [...(line ?? "").matchAll(/"([^"]+)"/g)].map(([, name]) => name ?? ""),
+  );
+}
+
+/** Those of the names that stand in no test; quoting one elsewhere does not make it a test. */
+function unknownTests(names: readonly string[]): string[] {
+  const quoting = ["test/unit/docs.test.ts", "test/rules/mutations.ts"];
+  const sources = [...filesBelow("test", ".ts"), ...filesBelow("testing", ".ts")]
+    .filter((file) => !quoting.includes(file))
+    .map(read)
+    .join("\n");
+  return names.filter((name) => !sources.includes(name));
+}
 
 /** The TypeScript examples of a page, each as a module of its own. */
 function blocksOf(page: string): [string, string][] {

@@ -43,13 +43,13 @@ describe("rotation release", () => {
 
   async function up(): Promise<void> {
     const { error } = await stack.up(secret, rollout("orders"));
-    if (error) throw error;
+    assert.ifError(error);
   }
 
   async function upBoth(): Promise<void> {
     await up();
     const { error } = await reports.upRolloutOf(stack.link, rollout("reports"));
-    if (error) throw error;
+    assert.ifError(error);
   }
 
   async function parts() {

@@ -28,6 +28,7 @@ class ProcessConsumer implements Consumer {
   readonly name: string;
   readonly wave: number;
   readonly pinned: boolean;
+  readonly readersCacheMs: number;
   readonly hasEvidence: boolean;
   /** What this object has rolled to the end: a restart that is only believed to have happened is no evidence. */
   private rolled: string | undefined;
@@ -41,6 +42,7 @@ class ProcessConsumer implements Consumer {
     this.name = options.name;
     this.wave = options.wave ?? 0;
     this.pinned = options.file !== undefined;
+    this.readersCacheMs = durationMs(options.readersCache, "0s");
     this.hasEvidence = options.adoption !== undefined || this.readsOnlyWhatIsDelivered;
   }
 

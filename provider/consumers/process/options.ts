@@ -86,6 +86,11 @@ export const processConsumerOptions = strictOptions("a process consumer", {
    * when it is rolled. Its folder must exist.
    */
   file: text("file").optional(),
+  /**
+   * How long the process may go on with a credential that it has read before, such as that of a connection pool that
+   * opens new connections with it. Default: "0s".
+   */
+  readersCache: duration("readersCache", 0, 30 * 24 * HOUR).optional(),
   /** Who owns the file. Default: who runs `pulumi`. */
   owner: strictOptions("owner", { uid: wholeNumber("uid", 0, MAX_ID), gid: wholeNumber("gid", 0, MAX_ID) }).optional(),
   restart: restart.optional(),

@@ -1,0 +1,162 @@
+/** Rules 11 to 17, clause by clause. */
+import assert from "node:assert/strict";
+import { UnreachableError } from "../../provider/lifecycle/errors";
+import { returnTarget } from "../../provider/lifecycle/ledger";
+import { DAY, HOUR, MINUTE, replica, rollout, secret, Site } from "./site";
+
+describe("a rotation, clause by clause:", () => {
+  let site: Site;
+  beforeEach(() => (site = new Site()));
+
+  const event = (reason: string, at: number) => ({
+    events: [{ id: "e1", reason, time: new Date(at).toISOString() }],
+  });
+
+  it("(rule 11) an event is not answered by a version that a rollout turned down", async () => {
+    await site.up();
+    site.clock.advance(DAY);
+    const asked = secret(event("on-demand", site.clock.now() - HOUR));
+    site.api.sickOn.add(2);
+    await site.fails(asked);
+    await site.up(asked);
+    site.clock.advance(3 * HOUR);
+    await site.up(asked);
+    await site.up(asked);
+    site.clock.advance(3 * HOUR);
+    await site.up(asked);
+    await site.up(asked);
+    assert.deepEqual(await site.states(), { v1: "superseded", v2: "retired", v3: "active" });
+    assert.equal((await site.up(asked)).secret, "same");
+  });
+
+  it("(rule 12) a rotation waits for a version that has to be disabled and watched first", async () => {
+    await site.up();
+    site.clock.advance(91 * DAY);
+    await site.up();
+    site.clock.advance(91 * DAY);
+    const waits = await site.up();
+    assert.equal(waits.secret, "updated");
+    assert.match(waits.log.join("\n"), /waits: v1 has to be disabled and watched first/);
+    assert.deepEqual(await site.states(), { v1: "disabled", v2: "active" });
+  });
+
+  describe("(rule 14) a version", () => {
+    it("is not abandoned once its promotion has begun, whatever asks for that", async () => {
+      await site.up();
+      site.clock.advance(91 * DAY);
+      await site.stopAt("store.promote", "before");
+      const compromised = secret(event("suspected-compromise", site.clock.now() + 1));
+      const resumed = await site.up(compromised);
+      assert.match(resumed.log.join("\n"), /resumes the rotation that stopped promoting/);
+      assert.equal((await site.states())["v2"], "active");
+    });
+
+    it("is left only for one that is superseded, not for one that is disabled, retiring or rejected", async () => {
+      await site.rotateUnconfirmed();
+      const ledger = await site.ledger();
+      assert.equal(returnTarget(ledger)?.version, 1);
+      for (const state of ["disabled", "retiring", "rejected"] as const) {
+        const [v1, ...others] = ledger.versions;
+        assert.ok(v1);
+        assert.equal(returnTarget({ ...ledger, versions: [{ ...v1, state }, ...others] }), undefined, state);
+      }
+    });
+  });
+
+  describe("(rule 15) a version", () => {
+    it("is not left because a consumer cannot be reached", async () => {
+      await site.up();
+      site.clock.advance(91 * DAY);
+      const away = () => {
+        throw new UnreachableError("the network is down");
+      };
+      assert.match(await site.at("consumer.roll", "before", away, () => site.fails()), /the network is down/);
+      assert.deepEqual(await site.states(), { v1: "superseded", v2: "active" });
+      await site.up();
+      assert.equal((await site.ledger()).rotation?.phase, "done");
+    });
+
+    it("is given up when the owning stack leaves it unconfirmed for too long", async () => {
+      const patient = secret({ unconfirmed: { attempts: 100, within: "2h" } });
+      await site.up(patient);
+      site.clock.advance(91 * DAY);
+      await site.upSecretOnly(patient);
+      site.clock.advance(2 * HOUR);
+      const given = await site.upSecretOnly(patient);
+      assert.match(given.log.join("\n"), /v1: return from v2, unconfirmed for 2 hours/);
+      assert.equal(site.stack.secret?.id, "orders-db/v1#3", "under an incarnation of its own (rule 18)");
+    });
+
+    it("has no failed attempt because another stack has not run yet", async () => {
+      await site.up();
+      await site.upOther();
+      site.clock.advance(91 * DAY);
+      await site.up();
+      for (const requireUnused of [false, true, false])
+        assert.equal(
+          (await site.up(secret({ retirement: { grace: "1h", soak: "1h", requireUnused } }))).secret,
+          "updated",
+        );
+      assert.equal((await site.ledger()).rotation?.attempts, 1);
+    });
+  });
+
+  describe("(rule 16) a compromise", () => {
+    it("is not answered by a version that was issued within the allowed clock skew", async () => {
+      await site.up();
+      const compromised = secret(event("suspected-compromise", site.clock.now() - MINUTE / 2));
+      site.clock.advance(HOUR);
+      assert.match((await site.up(compromised)).log.join("\n"), /v2: suspected-compromise/);
+      assert.deepEqual(await site.states(), { v1: "retired", v2: "active" });
+    });
+
+    it("abandons what was issued before it and never handed out", async () => {
+      const copied = secret({ replicas: [replica] });
+      await site.up(copied);
+      site.clock.advance(91 * DAY);
+      await site.stopAt("replica.putVersion", "before", copied);
+      const compromised = { ...copied, ...event("suspected-compromise", site.clock.now()) };
+      site.clock.advance(5 * MINUTE);
+      await site.up(compromised);
+      assert.deepEqual(await site.states(), { v1: "retired", v2: "abandoned", v3: "active" });
+      assert.deepEqual(site.live(), ["v3"]);
+    });
+  });
+
+  describe("(rule 17) a version that does not work", () => {
+    it("is not handed out when it is new: it is revoked, and the active one stays", async () => {
+      await site.up();
+      site.clock.advance(91 * DAY);
+      site.issuer.issuesWorking = false;
+      assert.match(await site.fails(), /v2 was issued but does not work/);
+      assert.deepEqual(await site.states(), { v1: "active", v2: "abandoned" });
+      assert.deepEqual(site.live(), ["v1"]);
+    });
+
+    it("is not handed out again", async () => {
+      await site.rotateUnconfirmed();
+      site.credential(2).works = false;
+      assert.match(
+        await site.fails(secret(), rollout(), { force: true }),
+        /v2 should be handed out, but it does not work/,
+      );
+      assert.equal((await site.ledger()).counters.incarnation, 2);
+    });
+
+    it("is not rolled to any consumer", async () => {
+      await site.rotateUnconfirmed();
+      site.credential(2).works = false;
+      const { rolls } = site.api;
+      assert.match(await site.fails(), /v2 should be rolled out, but it does not work/);
+      assert.equal(site.api.rolls, rolls);
+    });
+
+    it("is not returned to", async () => {
+      await site.rotateUnconfirmed();
+      site.credential(1).works = false;
+      site.api.sickOn.add(2);
+      assert.match(await site.fails(), /v2 should be left .* but v1 does not work any more/);
+      assert.deepEqual(await site.states(), { v1: "superseded", v2: "active" });
+    });
+  });
+});
