@@ -56,6 +56,7 @@ export interface VersionRecord {
   leftAt: number | null;
   /** Whether it was rejected by a rollout, kept while it is disabled or retiring. */
   rejected: boolean;
+  /** When the issuer had switched it off; `null` in the state `disabled` while that is only intended. */
   disabledAt: number | null;
   /** Why it could not be retired when that was last tried. */
   putOff: { at: number; code: string; message: string } | null;
