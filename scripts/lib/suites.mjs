@@ -18,6 +18,7 @@ export const SUITES = {
   unit: { budgetMs: 3 * MINUTE, needsPulumi: false },
   adapters: { budgetMs: 8 * MINUTE, needsPulumi: false },
   random: { budgetMs: 8 * MINUTE, needsPulumi: false },
+  faults: { budgetMs: 10 * MINUTE, needsPulumi: true },
   engine: { budgetMs: 25 * MINUTE, needsPulumi: true },
   crash: { budgetMs: 40 * MINUTE, needsPulumi: false, onlyByName: true },
 };
