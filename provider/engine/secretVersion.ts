@@ -1,4 +1,5 @@
 /** The engine's calls on a `SecretVersion`: inputs in, decisions and outputs out. */
+import { describeWaiting } from "../lifecycle/auditOutage";
 import { decide, isReplacing, type Decision, type Entry } from "../lifecycle/decide";
 import { ConfigurationError, RotationError, StateError } from "../lifecycle/errors";
 import type { Declaration, LedgerState } from "../lifecycle/ledger";
@@ -106,7 +107,8 @@ export function secretVersionProvider(runtime: Runtime) {
     const decision = decide(situation);
     say(inputs.name, decision, situation.waiting);
     if (isReplacing(decision)) return { changes: true, replaces: ["rotation"] };
-    return { changes: decision.action === "update" || olds["inputsDigest"] !== digestOfInputs(news) };
+    const unwritten = sayUnwritten(inputs.name, ledger);
+    return { changes: unwritten || decision.action === "update" || olds["inputsDigest"] !== digestOfInputs(news) };
   }
 
   function say(name: string, decision: Decision, waiting: string | undefined): void {
@@ -114,6 +116,13 @@ export function secretVersionProvider(runtime: Runtime) {
     else if (decision.action === "update") runtime.context.log.info(`${name}: to do: ${decision.why.join("; ")}`);
     const held = ("waiting" in decision && decision.waiting) || waiting;
     if (held) runtime.context.log.info(`${name}: ${held}`);
+  }
+
+  /** Events that the trail does not have yet are written by an update, also where there is nothing else to do. */
+  function sayUnwritten(name: string, ledger: LedgerState | null): boolean {
+    const waiting = ledger?.outbox.length ?? 0;
+    if (waiting > 0) runtime.context.log.info(`${name}: to do: ${describeWaiting(waiting)} for the audit trail`);
+    return waiting > 0;
   }
 
   async function create(news: Properties) {
@@ -363,6 +372,7 @@ export async function declared(runtime: Runtime, inputs: SecretVersionInputs): P
     kind: inputs.kind,
     replicas: inputs.replicas,
     audit: inputs.audit ?? null,
+    ...(inputs.auditOutage === "stop" ? {} : { auditOutage: inputs.auditOutage }),
     everyMs: inputs.schedule ? durationMs(inputs.schedule.every) : null,
     graceMs: durationMs(inputs.retirement.grace),
     soakMs: durationMs(inputs.retirement.soak),

@@ -53,6 +53,7 @@ export const secretVersionInputs = z
     store: adapterOptions,
     replicas: z.array(adapterOptions).default([]),
     audit: adapterOptions.optional(),
+    auditOutage: z.enum(["stop", "buffer"]).default("stop"),
     schedule: schedule.optional(),
     retirement: retirement.prefault({}),
     unconfirmed: unconfirmed.prefault({}),

@@ -5,6 +5,7 @@
  * All times are milliseconds since the Unix epoch.
  */
 import type { AuditEvent } from "./auditEvent";
+import type { AuditOutage } from "./auditOutage";
 import { StateError } from "./errors";
 import type { Reason } from "./reason";
 import type { IssuedRef, VersionRef } from "./values";
@@ -135,6 +136,8 @@ export interface Declaration {
   readonly kind: AdapterDescription;
   readonly replicas: readonly AdapterDescription[];
   readonly audit: AdapterDescription | null;
+  /** Absent: `stop`. */
+  readonly auditOutage?: AuditOutage;
   /** In ms; `null` without a schedule. */
   readonly everyMs: number | null;
   readonly graceMs: number;

@@ -58,6 +58,7 @@ export class FaultSite {
   /** While the database itself is down nobody can work. */
   databaseIsDown = false;
   secret: Properties;
+  rollout: Properties;
   private watching = true;
   private watches: Promise<void>[] = [];
   private served = 0;
@@ -70,6 +71,7 @@ export class FaultSite {
     readonly app: TestApp,
   ) {
     this.secret = options.secret ?? {};
+    this.rollout = options.rollout ?? {};
   }
 
   static async open(server: PostgresServer, options: SiteOptions = {}): Promise<FaultSite> {
@@ -139,7 +141,7 @@ export class FaultSite {
         { type: "sql", name: "canary", query: "SELECT n FROM orders", interval: "20ms", failureThreshold: 2 },
         { type: "http", name: "app-health", url: `${this.app.url}/health`, interval: "20ms", failureThreshold: 2 },
       ],
-      ...this.options.rollout,
+      ...this.rollout,
     });
   }
 
