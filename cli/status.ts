@@ -7,7 +7,7 @@ import { OpenStack } from "./stack";
 import type { OwnedSecret } from "./state";
 import { statusOf, type SecretStatus } from "./statusReport";
 import { statusText } from "./statusText";
-import { readTrail } from "./trail";
+import { readTrailOrSayWhyNot } from "./trail";
 import type { SecretLink } from "../provider/inputs/rollout";
 
 /** A secret that could not be looked at. */
@@ -55,7 +55,7 @@ async function attempt(name: string, look: () => Promise<SecretStatus>): Promise
 
 async function ofOwned(stack: OpenStack, secret: OwnedSecret): Promise<SecretStatus> {
   const parts = await stack.partsOf(secret);
-  const trail = await readTrail(parts.audit, () => stack.runtime.ledgerOf(secret.entry));
+  const trail = await readTrailOrSayWhyNot(parts.audit, () => stack.runtime.ledgerOf(secret.entry));
   if (!trail.ledger) return stack.noLedger(parts.secret, secret.entry.store);
   assertNotOlder(trail.ledger, secret.entry);
   return statusOf(parts, trail.ledger, trail, secret.inputs?.schedule);
@@ -63,7 +63,7 @@ async function ofOwned(stack: OpenStack, secret: OwnedSecret): Promise<SecretSta
 
 async function ofBorrowed(stack: OpenStack, link: SecretLink): Promise<SecretStatus> {
   const parts = (await stack.runtime.partsOf(link, "")) ?? (await stack.noLedger(link.name, link.store));
-  const trail = await readTrail(parts.audit, () => stack.runtime.ledgerOf(link));
+  const trail = await readTrailOrSayWhyNot(parts.audit, () => stack.runtime.ledgerOf(link));
   if (!trail.ledger) return stack.noLedger(link.name, link.store);
   return statusOf(parts, trail.ledger, trail, undefined);
 }

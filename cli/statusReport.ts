@@ -69,7 +69,14 @@ export interface SecretStatus {
     readonly release: string;
   }[];
   readonly lease: { readonly holder: string; readonly since: string; readonly until: string } | null;
-  readonly audit: { readonly trail: string; readonly events: number; readonly unwritten: number };
+  readonly audit: {
+    readonly trail: string;
+    readonly events: number;
+    /** Events that only the ledger has so far. */
+    readonly unwritten: number;
+    /** Why the trail cannot be reached now. */
+    readonly down?: string;
+  };
 }
 
 export function statusOf(
@@ -120,7 +127,12 @@ export function statusOf(
       release: `rotation release ${ledger.secret} --rollout ${key} --reason TEXT`,
     })),
     lease: leaseOf(ledger, now),
-    audit: { trail: parts.audit.location, events: trail.events.length, unwritten: trail.unwritten.length },
+    audit: {
+      trail: parts.audit.location,
+      events: trail.events.length,
+      unwritten: trail.unwritten.length,
+      ...(trail.down === undefined ? {} : { down: trail.down }),
+    },
   };
 }
 

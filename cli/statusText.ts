@@ -91,5 +91,6 @@ function confirmation({ confirmed, confirmedAt, evidence }: SecretStatus["rollou
 function auditLine({ audit }: SecretStatus): string {
   const waiting =
     audit.unwritten > 0 ? `; ${audit.unwritten} more are in the ledger and are written by the next run` : "";
+  if (audit.down !== undefined) return `DOWN: ${audit.down}${waiting}`;
   return `${audit.events} events in ${audit.trail}${waiting}`;
 }

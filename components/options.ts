@@ -114,6 +114,11 @@ export interface RotationArgs {
   readonly events?: pulumi.Input<RotationEventArgs[]>;
   /** Where the audit trail goes: `auditFile(PATH)`. @default `audit.jsonl` beside the secret in a file store */
   readonly audit?: pulumi.Input<Descriptor>;
+  /**
+   * What a run does while the audit trail cannot be written. `stop`: nothing starts. `buffer`: it goes on, and its
+   * events wait in the ledger, at most 200, until a run reaches the trail. @default "stop"
+   */
+  readonly auditOutage?: pulumi.Input<"stop" | "buffer">;
   /** A credential that exists and is in use; it is not touched until its successor is confirmed. */
   readonly adopt?: pulumi.Input<{ readonly username: string; readonly password: SecretSource }>;
   /** The former store, to move the secret to `store`. May stay afterwards. */

@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { join } from "node:path";
 import type { AuditEvent } from "./contracts/audit";
 import type { AdapterContext, Clock, Log } from "./contracts/context";
+import type { AuditOutage } from "./lifecycle/auditOutage";
 import { StateError } from "./lifecycle/errors";
 import { createAdapter } from "./adapters";
 import type { AdapterOptions } from "./inputs/common";
@@ -44,6 +45,7 @@ export interface Where {
   readonly replicas: readonly AdapterDescription[];
   readonly kind: AdapterDescription;
   readonly audit?: AdapterDescription | null | undefined;
+  readonly auditOutage?: AuditOutage;
 }
 
 export class Runtime {
@@ -117,6 +119,7 @@ export class Runtime {
       replicas,
       kind,
       audit,
+      auditOutage: where.auditOutage ?? "stop",
       context: this.context,
       actor: this.actor(stack),
       parentLives: this.parentLives,

@@ -41,12 +41,13 @@ export function createMemoryAuditSink({ name }: MemoryAuditOptions, _context: Ad
   return {
     type: "memory",
     location,
+    async probe() {
+      refuseUnwritable(name, location);
+    },
     async record(event) {
       const trail = memoryAuditTrail(name);
       refuseWrongHash(event, location);
-      if (trail.unwritable) {
-        throw new UnreachableError(`The audit trail ${location} cannot be written. Make it writable, then run again.`);
-      }
+      refuseUnwritable(name, location);
       const stored = trail.events.find((other) => other?.identity === event.identity && other.seq === event.seq);
       if (stored && stored.hash !== event.hash) throw disagreement(event, stored.hash, location);
       if (!stored) trail.events.push(structuredClone(event));
@@ -60,4 +61,9 @@ export function createMemoryAuditSink({ name }: MemoryAuditOptions, _context: Ad
       // Nothing is kept open.
     },
   };
+}
+
+function refuseUnwritable(name: string, location: string): void {
+  if (!memoryAuditTrail(name).unwritable) return;
+  throw new UnreachableError(`The audit trail ${location} cannot be written. Make it writable, then run again.`);
 }

@@ -12,6 +12,12 @@ export interface AuditSink {
    * @throws UnreachableError when it cannot be written: the rotation stops before its next side effect.
    */
   record(event: AuditEvent): Promise<void>;
+  /**
+   * Whether an event could be recorded now, as far as can be told without recording one. Asked before the first side
+   * effect of a run, so that it does not stop half-way. A sink without it is only found out by recording.
+   * @throws UnreachableError when it could not.
+   */
+  probe?(): Promise<void>;
   /** The chain of one secret, in the order in which it was written. Lines that cannot be read are `null`. */
   read(identity: string): Promise<readonly (AuditEvent | null)[]>;
   close(): Promise<void>;

@@ -1,4 +1,5 @@
 /** The engine's calls on a `SecretVersion`: inputs in, decisions and outputs out. */
+import { describeWaiting } from "../lifecycle/auditOutage";
 import { decide, isReplacing, type Decision, type Entry } from "../lifecycle/decide";
 import { findingIn, withFinding } from "../lifecycle/drift";
 import { ConfigurationError, RotationError, StateError, UnreachableError } from "../lifecycle/errors";
@@ -111,7 +112,8 @@ export function secretVersionProvider(runtime: Runtime) {
     if (isReplacing(decision)) seen.rotation = decision.text;
     say(inputs.name, decision, situation.waiting);
     if (isReplacing(decision)) return { changes: true, replaces: ["rotation"] };
-    return { changes: decision.action === "update" || olds["inputsDigest"] !== digestOfInputs(news) };
+    const unwritten = sayUnwritten(inputs.name, ledger);
+    return { changes: unwritten || decision.action === "update" || olds["inputsDigest"] !== digestOfInputs(news) };
   }
 
   function say(name: string, decision: Decision, waiting: string | undefined): void {
@@ -147,6 +149,13 @@ export function secretVersionProvider(runtime: Runtime) {
       runtime.context.log.warn(`${entry.name}: whether v${entry.version} still works cannot be told: ${error.message}`);
       return unchanged;
     }
+  }
+
+  /** Events that the trail does not have yet are written by an update, also where there is nothing else to do. */
+  function sayUnwritten(name: string, ledger: LedgerState | null): boolean {
+    const waiting = ledger?.outbox.length ?? 0;
+    if (waiting > 0) runtime.context.log.info(`${name}: to do: ${describeWaiting(waiting)} for the audit trail`);
+    return waiting > 0;
   }
 
   async function create(news: Properties) {
@@ -397,6 +406,7 @@ export async function declared(runtime: Runtime, inputs: SecretVersionInputs): P
     kind: inputs.kind,
     replicas: inputs.replicas,
     audit: inputs.audit ?? null,
+    ...(inputs.auditOutage === "stop" ? {} : { auditOutage: inputs.auditOutage }),
     everyMs: inputs.schedule ? durationMs(inputs.schedule.every) : null,
     graceMs: durationMs(inputs.retirement.grace),
     soakMs: durationMs(inputs.retirement.soak),

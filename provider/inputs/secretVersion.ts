@@ -62,6 +62,7 @@ export const secretVersionInputs = z
     store: adapterOptions,
     replicas: z.array(adapterOptions).default([]),
     audit: adapterOptions.optional(),
+    auditOutage: z.enum(["stop", "buffer"]).default("stop"),
     schedule: schedule.optional(),
     retirement: retirement.prefault({}),
     readersCache: durationText.default("0s"),

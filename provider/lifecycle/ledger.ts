@@ -5,6 +5,7 @@
  * All times are milliseconds since the Unix epoch.
  */
 import type { AuditEvent } from "./auditEvent";
+import type { AuditOutage } from "./auditOutage";
 import { StateError } from "./errors";
 import type { Reason, ReasonCode } from "./reason";
 import type { IssuedRef, Use, VersionRef } from "./values";
@@ -58,6 +59,7 @@ export interface VersionRecord {
   supersededAt: number | null;
   /** Whether it was rejected by a rollout, kept while it is disabled or retiring. */
   rejected: boolean;
+  /** When the issuer had switched it off; `null` in the state `disabled` while that is only intended. */
   disabledAt: number | null;
   /** Why it could not be retired when that was last tried. */
   putOff: { at: number; code: string; message: string; uses?: readonly Use[] } | null;
@@ -153,6 +155,8 @@ export interface Declaration {
   readonly kind: AdapterDescription;
   readonly replicas: readonly AdapterDescription[];
   readonly audit: AdapterDescription | null;
+  /** Absent: `stop`. */
+  readonly auditOutage?: AuditOutage;
   /** In ms; `null` without a schedule. */
   readonly everyMs: number | null;
   readonly graceMs: number;

@@ -81,6 +81,7 @@ export function decideRetirement(
 
   const compromised = isCompromised(version, policy);
   const soakMs = policy.canDisable && !compromised ? policy.soakMs : 0;
+  if (disabled && version.disabledAt === null) return { step: "disable" };
   if (disabled) {
     const until = (version.disabledAt ?? now) + soakMs;
     if (now < until) return hold("soak", `${name} is disabled and is watched until ${moment(until)}`, until);

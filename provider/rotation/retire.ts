@@ -139,17 +139,19 @@ async function disable(session: Session, version: VersionRecord): Promise<Retire
     (ledger) => {
       const record = getVersion(ledger, version.version);
       record.state = "disabled";
-      record.disabledAt = session.now;
+      // Known only when the issuer has done it: a run that is stopped in between disables again.
+      record.disabledAt = null;
       record.putOff = null;
     },
     { step: "disabling", version: version.version, reason: "its grace period is over" },
   );
   await disableUnlessGone(session, version);
-  await session.commit(() => undefined, {
-    step: "disabled",
-    version: version.version,
-    reason: "reversible until the soak time is over",
-  });
+  await session.commit(
+    (ledger) => {
+      getVersion(ledger, version.version).disabledAt = session.now;
+    },
+    { step: "disabled", version: version.version, reason: "reversible until the soak time is over" },
+  );
   return { outcome: "disabled", message: `v${version.version} is disabled and will be destroyed after its soak time` };
 }
 

@@ -235,7 +235,7 @@ async function rollWaves(
   for (const wave of waves.length > 0 ? waves : [null]) {
     const consumers = rollout.consumers.filter((consumer) => consumer.wave === wave);
     touched.push(...consumers);
-    await settleAll(consumers.map((consumer) => rollOne(consumer, target)));
+    await settleAll(consumers.map((consumer) => rollOne(sessions, consumer, target)));
     // Only then: where one did not come up, nobody waits until the others have adopted what is being left.
     await settleAll(consumers.map((consumer) => confirmOne(sessions, consumer, target)));
     health = await watch(sessions, rollout, target);
@@ -253,11 +253,13 @@ async function settleAll(rolls: readonly Promise<void>[]): Promise<void> {
   if (failed.length > 0) throw new Unhealthy(failed.map((failure) => failure.message).join("; "));
 }
 
-async function rollOne(consumer: Consumer, target: RollTarget): Promise<void> {
+async function rollOne(sessions: readonly Session[], consumer: Consumer, target: RollTarget): Promise<void> {
   try {
     await consumer.roll(target);
   } catch (error) {
     if (error instanceof UnreachableError) throw error;
+    // What stops the run says nothing about the consumer.
+    for (const session of sessions) await session.fence();
     throw new Unhealthy(`consumer ${consumer.name}: ${(error as Error).message}`);
   }
 }
@@ -367,7 +369,9 @@ async function backOut(
   const returned: Session[] = [];
   for (const session of sessions) {
     if (isConfirmed(session.ledger) || !returnTarget(session.ledger)) continue;
-    await startReturn(session, why);
+    await startReturn(session, why).catch((error: unknown) => {
+      throw error instanceof UnreachableError ? notRolledBack(session, why, error) : error;
+    });
     await finishReturn(session, { inCreate: false });
     returned.push(session);
   }
@@ -381,6 +385,16 @@ async function backOut(
   return new RotationError(
     `${why}. Rolled back in this run to ${now}. ${states.join("; ")}. The rejected version is retired by a later run; ` +
       `the next run hands ${now} out again and retries after a while. Mend the cause first.`,
+  );
+}
+
+/** Rule 15: whether the superseded version would be any better cannot be told now. */
+function notRolledBack(session: Session, why: string, failure: UnreachableError): UnreachableError {
+  return new UnreachableError(
+    `${why}. Nothing was rolled back, because the superseded version could not be tried: ${failure.message} ` +
+      `${session.secret}: v${session.ledger.active} stays active and unconfirmed, and both versions stay. The next run ` +
+      `goes on from there.`,
+    { cause: failure },
   );
 }
 

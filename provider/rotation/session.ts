@@ -11,7 +11,8 @@ import type { AuditEvent, AuditSink } from "../contracts/audit";
 import type { AdapterContext } from "../contracts/context";
 import type { CredentialKind } from "../contracts/kind";
 import type { LedgerSnapshot, Revision, SecretStore, VersionRef } from "../contracts/store";
-import { ConflictError, StateError } from "../lifecycle/errors";
+import { describeWaiting, judgeOutage, type AuditOutage } from "../lifecycle/auditOutage";
+import { ConflictError, StateError, UnreachableError } from "../lifecycle/errors";
 import {
   decodeLedger,
   forgetOldVersions,
@@ -33,6 +34,8 @@ export interface Parts {
   readonly replicas: readonly SecretStore[];
   readonly kind: CredentialKind;
   readonly audit: AuditSink;
+  /** What happens while the sink cannot be written. @default "stop" */
+  readonly auditOutage?: AuditOutage;
   readonly context: AdapterContext;
   readonly actor: AuditEvent["actor"];
   /** Throws when the engine that started this process is gone. */
@@ -77,6 +80,12 @@ export class Session {
   private label: VersionRef | null;
   private flushed = 0;
   private outboxHeld: boolean;
+  /** What the sink said when it could not be written: this session does not ask it again. */
+  private trailDown: UnreachableError | undefined;
+  /** Whether this session has put a lease into the ledger. */
+  private holding = false;
+  /** Whether it is decided that this session may act. */
+  private started = false;
   private lost: Error | undefined;
   private writing: Promise<unknown> = Promise.resolve();
   private renewal: NodeJS.Timeout | undefined;
@@ -132,8 +141,8 @@ export class Session {
     open++;
     try {
       const session = new Session(parts, await parts.store.load(), options);
-      await session.acquire();
       try {
+        await session.acquire();
         return await work(session);
       } finally {
         await session.release();
@@ -189,6 +198,7 @@ export class Session {
   async createLedger(initial: LedgerState, events: readonly EventFields[]): Promise<void> {
     // The trail of a new identity begins anew.
     this.flushed = 0;
+    this.holding = true;
     await this.write(() => ({ ...structuredClone(initial), lease: this.newLease() }), events);
     this.startRenewal();
   }
@@ -233,16 +243,61 @@ export class Session {
           `since ${new Date(held.acquiredAt).toISOString()}, until ${new Date(held.expiresAt).toISOString()} unless it ` +
           `renews it. This run has done nothing. Wait for it, or stop it, and run again.`,
       );
-    if (this.state === null) return;
-    await this.commit((ledger) => {
-      ledger.lease = this.newLease();
-    });
+    await this.probeTrail();
+    if (this.state === null) {
+      this.started = true;
+      return;
+    }
+    const waited = this.state.outbox.length;
+    this.holding = true;
+    try {
+      await this.commit((ledger) => {
+        ledger.lease = this.newLease();
+      });
+    } catch (error) {
+      if (this.trailDown !== undefined && error === this.trailDown) this.judgeTrail(this.trailDown);
+      throw error;
+    }
+    if (this.trailDown) this.judgeTrail(this.trailDown);
+    else if (waited > 0 && !this.outboxHeld)
+      this.context.log.info(
+        `${this.secret}: ${waited === 1 ? "1 event that" : `${waited} events that`} waited in the ledger ` +
+          `${waited === 1 ? "is" : "are"} in the audit trail ${this.audit.location} now.`,
+      );
+    this.started = true;
     this.startRenewal();
+  }
+
+  /** Whether a run may start is decided here, so that it does not stop half-way when it could have known. */
+  private async probeTrail(): Promise<void> {
+    try {
+      await this.parts.audit.probe?.();
+    } catch (error) {
+      if (!(error instanceof UnreachableError)) throw error;
+      this.trailDown = error;
+      // Where something waits already it is said once, when it is known whether this one may start.
+      if (this.policy === "stop" || this.state === null) this.judgeTrail(error);
+    }
+  }
+
+  private judgeTrail(failure: UnreachableError): void {
+    const { start, message } = judgeOutage({
+      secret: this.secret,
+      policy: this.policy,
+      waiting: this.state?.outbox.length ?? 0,
+      failure: failure.message,
+    });
+    if (!start) throw new UnreachableError(message, { cause: failure });
+    this.context.log.warn(message);
+  }
+
+  private get policy(): AuditOutage {
+    return this.parts.auditOutage ?? "stop";
   }
 
   private async release(): Promise<void> {
     clearInterval(this.renewal);
-    if (this.state === null || this.lost) return;
+    if (!this.holding || this.state === null || this.lost) return;
     this.releasing = true;
     try {
       await this.commit((ledger) => {
@@ -301,12 +356,30 @@ export class Session {
       }
       this.state = state;
       if (events.length > 0) this.outboxHeld = false;
-      if (this.outboxHeld) return;
-      for (const event of state.outbox) {
-        await this.audit.record(event);
-        this.flushed = event.seq;
-      }
+      if (!this.outboxHeld) await this.deliver(state.outbox);
     });
+  }
+
+  /** In their order; what cannot be written stays in the outbox. */
+  private async deliver(events: readonly AuditEvent[]): Promise<void> {
+    if (this.trailDown && (this.policy === "buffer" || this.releasing)) return;
+    for (const event of events) {
+      try {
+        await this.audit.record(event);
+      } catch (error) {
+        if (!(error instanceof UnreachableError)) throw error;
+        const known = this.trailDown !== undefined;
+        this.trailDown = error;
+        if (this.policy === "stop") throw error;
+        if (!known && this.started)
+          this.context.log.warn(
+            `${this.secret}: the audit trail went down under way, and the run goes on, as auditOutage: "buffer" says. ` +
+              `${describeWaiting(events.length)}; the next run that reaches the trail writes them. ${error.message}`,
+          );
+        return;
+      }
+      this.flushed = event.seq;
+    }
   }
 
   private auditEvent(state: LedgerState, fields: EventFields): AuditEvent {

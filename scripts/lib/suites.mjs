@@ -19,6 +19,7 @@ export const SUITES = {
   adapters: { budgetMs: 8 * MINUTE, needsPulumi: false },
   rules: { budgetMs: 6 * MINUTE, needsPulumi: false },
   random: { budgetMs: 8 * MINUTE, needsPulumi: false },
+  faults: { budgetMs: 10 * MINUTE, needsPulumi: true },
   engine: { budgetMs: 25 * MINUTE, needsPulumi: true },
   crash: { budgetMs: 40 * MINUTE, needsPulumi: false, onlyByName: true },
 };

@@ -40,6 +40,10 @@ export interface PostgresServer {
   readonly socketDir: string;
   /** What the server has written to its log so far. */
   log(): string;
+  /** Ends the server at once, as a crash would; what it holds stays for {@link resume}. */
+  crash(): Promise<void>;
+  /** Starts it again after {@link crash}, at the same port. */
+  resume(): Promise<void>;
   /** Ends the server at once, waits until it is gone, and removes its files. May be called again. */
   stop(): Promise<void>;
 }
@@ -68,7 +72,8 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
     initialise(native, workspace, superuser, password);
     writeTlsFiles(workspace, options.tls);
     const running = await launch(native, workspace, options);
-    return describeServer(running, workspace, superuser, password);
+    const again = () => launch(native, workspace, { ...options, port: running.port });
+    return describeServer(running, again, workspace, superuser, password);
   } catch (error) {
     removeFolder(workspace.folder);
     throw error;
@@ -367,7 +372,14 @@ function readLog(workspace: Workspace): string {
   }
 }
 
-function describeServer(running: Running, workspace: Workspace, superuser: string, password: string): PostgresServer {
+function describeServer(
+  first: Running,
+  again: () => Promise<Running>,
+  workspace: Workspace,
+  superuser: string,
+  password: string,
+): PostgresServer {
+  let running = first;
   const credentials = `${encodeURIComponent(superuser)}:${encodeURIComponent(password)}`;
   let stopping: Promise<void> | undefined;
   return {
@@ -378,16 +390,25 @@ function describeServer(running: Running, workspace: Workspace, superuser: strin
     socketDir: workspace.folder,
     adminUrl: `postgres://${credentials}@${HOST}:${running.port}/postgres`,
     log: () => readLog(workspace),
+    crash: () => endServer(running),
+    resume: async () => {
+      running = await again();
+    },
     stop: () => (stopping ??= stopServer(running, workspace)),
   };
 }
 
 async function stopServer(running: Running, workspace: Workspace): Promise<void> {
-  // Immediate shutdown: the data is thrown away, so there is nothing to write back.
+  // The data is thrown away, so there is nothing to write back.
+  await endServer(running);
+  removeFolder(workspace.folder);
+}
+
+/** Immediate shutdown. */
+async function endServer(running: Running): Promise<void> {
   running.child.ref();
   running.child.kill("SIGQUIT");
   const impatience = setTimeout(() => running.child.kill("SIGKILL"), 10_000);
   await running.exited;
   clearTimeout(impatience);
-  removeFolder(workspace.folder);
 }
