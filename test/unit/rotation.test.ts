@@ -149,6 +149,16 @@ describe("a rotating secret", () => {
     assert.equal(stack.secret?.outputs["version"], 1);
   });
 
+  it("starts anew when the program no longer names the credential that it failed to adopt", async () => {
+    const adopt = { username: "app", password: { from: "env", name: "ROTATION_TEST_GONE" } };
+    process.env["ROTATION_TEST_GONE"] = "not the password";
+    const failed = await stack.up(secret({ adopt }), rollout());
+    assert.match(String(failed.error), /The credential to adopt does not work/);
+    await up();
+    assert.deepEqual(await states(), { v1: "abandoned", v2: "active" });
+    assert.deepEqual(live(), ["v2"]);
+  });
+
   it("adopts what an interrupted create() promoted, instead of issuing another", async () => {
     const lost = await stack.up(secret(), rollout(), { loseCreate: true });
     assert.match(String(lost.error?.message), /killed/);
