@@ -26,8 +26,9 @@ export interface Schedule {
   readonly window?: RotationWindow;
 }
 
+/** Asked with every check of the inputs; the zones that were made once are kept. */
 export function isTimeZone(name: string): boolean {
-  return IANAZone.isValidZone(name);
+  return IANAZone.create(name).isValid;
 }
 
 /**
