@@ -41,4 +41,12 @@ export class RunMemory {
     }
     return seen;
   }
+
+  /** Whether this run came across a secret in a store other than that one, by whatever name machines have for it. */
+  hasElsewhere(identity: string, location: string): boolean {
+    return [...this.secrets].some(
+      ([other, { identity: seen, checked, created, removed }]) =>
+        other !== location && seen === identity && (checked || created || removed),
+    );
+  }
 }

@@ -197,8 +197,8 @@ export function secretVersionProvider(runtime: Runtime) {
       );
     const store = await runtime.store(entry.store);
     const { checked, created } = memory.of(store.location);
-    memory.of(store.location).removed = true;
-    if (ledger.status === "moved" && !checked && !created) assertMoveIsOver(entry.name, ledger);
+    Object.assign(memory.of(store.location), { removed: true, identity: entry.identity });
+    if (ledger.status === "moved" && !checked && !created) assertMoveIsOver(entry.name, ledger, store.location);
     const parts = await runtime.parts({ name: entry.name, store: entry.store, ...ledger.declared }, entry.stack);
     const secret = declaredInLedger(parts, entry, ledger);
     const { outcome, message } = await deleteVersion(secret, entry, checked || created);
@@ -206,9 +206,8 @@ export function secretVersionProvider(runtime: Runtime) {
   }
 
   /** A move that was interrupted has left the entry behind: with it the only way to the new store would go. */
-  function assertMoveIsOver(name: string, ledger: LedgerState): void {
-    const target = memory.of(ledger.movedTo ?? "");
-    if (target.checked || target.created || target.removed) return;
+  function assertMoveIsOver(name: string, ledger: LedgerState, former: string): void {
+    if (memory.hasElsewhere(ledger.identity, former)) return;
     throw new StateError(
       `${name}: its move to ${ledger.movedTo ?? "another store"} was interrupted, and the state still names the former ` +
         `store. Nothing was changed. Run pulumi up, which finishes the move, and then this again.`,

@@ -3,7 +3,7 @@
  * (rule 19). What reads the former store goes on working until then.
  */
 import type { AuditSink } from "../contracts/audit";
-import type { SecretStore } from "../contracts/store";
+import type { LedgerSnapshot, SecretStore } from "../contracts/store";
 import { addMayUse } from "../lifecycle/confirmation";
 import { StateError } from "../lifecycle/errors";
 import { decodeLedger, getVersion, isUnfinished, refOf, type AdapterDescription } from "../lifecycle/ledger";
@@ -14,7 +14,8 @@ import { tearDown } from "./teardown";
 
 /** Does nothing where the secret lives in its new store already, or has been torn down there. */
 export async function migrate(to: Parts, from: Parts, fromOptions: AdapterDescription): Promise<void> {
-  const there = decodeLedger((await to.store.load()).body, to.store.location);
+  const found = await to.store.load();
+  const there = decodeLedger(found.body, to.store.location);
   if (there?.status === "live" || there?.status === "tearing-down") return;
   await Session.run(from, async (session) => {
     if (there?.identity === session.ledger.identity) return;
@@ -28,7 +29,7 @@ export async function migrate(to: Parts, from: Parts, fromOptions: AdapterDescri
     const { ledger } = session;
     if (ledger.status === "torn-down") {
       await carryTrail(from.audit, audit, ledger.identity);
-      await store.commit({ ...structuredClone(ledger), lease: null }, (await store.load()).revision);
+      await store.commit({ ...structuredClone(ledger), lease: null }, found.revision);
       return;
     }
     if (isUnfinished(ledger.rotation))
@@ -47,7 +48,7 @@ export async function migrate(to: Parts, from: Parts, fromOptions: AdapterDescri
       );
     // The ledger goes last: until it is there, a run that was killed finds the secret moved and copies again.
     await carryTrail(from.audit, audit, ledger.identity);
-    await copyLedger(session, store, fromOptions);
+    await copyLedger(session, store, found, fromOptions);
   });
 }
 
@@ -64,7 +65,13 @@ async function copyVersions(session: Session, to: SecretStore): Promise<void> {
   }
 }
 
-async function copyLedger(session: Session, to: SecretStore, fromOptions: AdapterDescription): Promise<void> {
+/** @param found what the new store held when this run began: another run may have moved the secret there since. */
+async function copyLedger(
+  session: Session,
+  to: SecretStore,
+  found: LedgerSnapshot,
+  fromOptions: AdapterDescription,
+): Promise<void> {
   const { ledger } = session;
   const moved = structuredClone(ledger);
   moved.status = "live";
@@ -75,7 +82,6 @@ async function copyLedger(session: Session, to: SecretStore, fromOptions: Adapte
   // Everybody may go on reading the former store until they have confirmed from the new one.
   for (const rollout of Object.values(moved.rollouts)) addMayUse(rollout, "unknown");
   for (const residue of Object.values(moved.residues)) if (!residue.pinned) addMayUse(residue, "unknown");
-  const snapshot = await to.load();
-  const revision = await to.commit(moved, snapshot.revision);
-  if (ledger.active !== null) await to.promote(refOf(getVersion(ledger, ledger.active)), snapshot.current, revision);
+  const revision = await to.commit(moved, found.revision);
+  if (ledger.active !== null) await to.promote(refOf(getVersion(ledger, ledger.active)), found.current, revision);
 }

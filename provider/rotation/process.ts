@@ -13,7 +13,15 @@ export interface ProcessIdentity {
   readonly processStart: string;
 }
 
+/** Asked for with every lease and every event of the trail; `ps` would be started each time where there is no /proc. */
+let scope: string | undefined;
+let me: ProcessIdentity | undefined;
+
 function processScope(): string {
+  return (scope ??= readScope());
+}
+
+function readScope(): string {
   try {
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
     return `${boot} ${readlinkSync("/proc/self/ns/pid")}`;
@@ -37,14 +45,15 @@ export function processStart(pid: number): string | undefined {
   }
 }
 
+/** Never changes while this process lives. */
 export function whoAmI(): ProcessIdentity {
-  return {
+  return (me ??= {
     user: userInfo().username,
     host: hostname(),
     scope: processScope(),
     pid: process.pid,
     processStart: processStart(process.pid) ?? "",
-  };
+  });
 }
 
 /** True only where it is certain: same scope, and the process is gone or its number was given to another one. */

@@ -481,6 +481,7 @@ export async function leave(secrets: readonly UsedSecret[], key: string): Promis
       if (!session.hasLedger) continue;
       const record = session.ledger.rollouts[key];
       if (!record) continue;
+      await holdAgainstStore(session);
       const gone = session.ledger.status !== "live";
       await session.commit(
         (next) => {

@@ -243,6 +243,8 @@ async function abandonWhatIsOutdated(secret: DeclaredSecret, session: Session): 
     await abandon(session, "it was issued before a suspected compromise");
   else if (version.inputsDigest !== null && version.inputsDigest !== secret.due.inputsDigest)
     await abandon(session, "the inputs that it is issued from have changed");
+  else if (version.adopted && version.issuedAt === null && !secret.adopt)
+    await abandon(session, "the program no longer names a credential to adopt");
 }
 
 async function resume(secret: DeclaredSecret, session: Session): Promise<void> {

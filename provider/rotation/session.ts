@@ -97,18 +97,18 @@ export class Session {
     options: SessionOptions,
   ) {
     this.outboxHeld = options.holdOutbox ?? false;
-    const { fence } = this;
+    const { fence, fenceOfLedger } = this;
     this.store = throughSeam(
-      parts.store,
+      throughSeam(parts.store, "store", ["promote", "clearCurrent", "commit"], fenceOfLedger),
       "store",
-      ["putVersion", "promote", "clearCurrent", "retire", "commit"],
+      ["putVersion", "retire"],
       fence,
     );
     this.replicas = parts.replicas.map((replica) =>
       throughSeam(replica, "replica", ["putVersion", "promote", "clearCurrent", "retire"], fence),
     );
     this.kind = throughSeam(parts.kind, "issuer", ["issue", "disable", "enable", "revoke"], fence);
-    this.audit = throughSeam(parts.audit, "audit", ["record"], fence);
+    this.audit = throughSeam(parts.audit, "audit", ["record"], fenceOfLedger);
     this.context = parts.context;
     this.state = decodeLedger(snapshot.body, parts.store.location);
     this.revision = snapshot.revision;
@@ -168,8 +168,23 @@ export class Session {
     return this.context.clock.now();
   }
 
-  /** Throws when this run may cause no further side effect (rule 21). */
+  /**
+   * Throws when this run may cause no further side effect (rule 21). One that stood still past the end of its lease, as
+   * when its machine slept, renews that first: where another run was at work meanwhile it has lost it.
+   */
   readonly fence: Fence = async () => {
+    await this.fenceOfLedger();
+    if (!this.isOver(this.state?.lease)) return;
+    try {
+      await this.renew();
+    } catch (error) {
+      this.assertLease();
+      throw error;
+    }
+  };
+
+  /** For what the ledger's own compare-and-swap protects, and for the events that follow it. */
+  private readonly fenceOfLedger: Fence = async () => {
     // Giving the lease back is allowed to a run that may do nothing else any more.
     if (this.releasing) return;
     this.assertLease();
@@ -312,13 +327,17 @@ export class Session {
   private startRenewal(): void {
     if (this.renewal) return;
     this.renewal = setInterval(() => {
-      this.commit((ledger) => {
-        if (ledger.lease) ledger.lease.expiresAt = this.now + LEASE_MS;
-      }).catch((error: unknown) => {
+      this.renew().catch((error: unknown) => {
         this.lost ??= error as Error;
       });
     }, RENEW_MS);
     this.renewal.unref();
+  }
+
+  private renew(): Promise<void> {
+    return this.commit((ledger) => {
+      if (ledger.lease) ledger.lease.expiresAt = this.now + LEASE_MS;
+    });
   }
 
   private newLease(): Lease {
@@ -328,6 +347,10 @@ export class Session {
 
   private isMine(lease: Lease): boolean {
     return lease.run === this.parts.actor.run && lease.pid === process.pid && lease.host === hostname();
+  }
+
+  private isOver(lease: Lease | null | undefined): boolean {
+    return lease !== null && lease !== undefined && lease.expiresAt <= this.now;
   }
 
   private assertLease(): void {

@@ -26,25 +26,30 @@ export interface Schedule {
   readonly window?: RotationWindow;
 }
 
+/** Asked with every check of the inputs; the zones that were made once are kept. */
 export function isTimeZone(name: string): boolean {
-  return IANAZone.isValidZone(name);
+  return IANAZone.create(name).isValid;
 }
 
-/** Whether a moment lies in the window. The days are those on which the window opened. */
+/**
+ * Whether a moment lies in the window, as a clock on the wall shows it: where the clocks change, an hour that is left
+ * out opens nothing, and one that comes twice opens twice. The days are those on which the window opened.
+ */
 export function isInWindow(window: RotationWindow, now: number): boolean {
   const local = DateTime.fromMillis(now, { zone: window.timeZone ?? "UTC" });
-  return [local, local.minus({ days: 1 })].some((day) => {
-    if (window.days && !window.days.includes(WEEKDAYS[day.weekday - 1] as Weekday)) return false;
-    const from = at(day, window.from);
-    const to = at(day, window.to);
-    const end = to > from ? to : at(day.plus({ days: 1 }), window.to);
-    return local >= from && local < end;
-  });
+  const opensOn = (weekday: number) => !window.days || window.days.includes(WEEKDAYS[weekday - 1] as Weekday);
+  const time = local.hour * 60 + local.minute;
+  const from = minuteOfDay(window.from);
+  const to = minuteOfDay(window.to);
+  const today = opensOn(local.weekday);
+  if (from < to) return today && time >= from && time < to;
+  const yesterday = opensOn(local.weekday === 1 ? 7 : local.weekday - 1);
+  return (today && time >= from) || (yesterday && time < to);
 }
 
-function at(day: DateTime, time: string): DateTime {
+function minuteOfDay(time: string): number {
   const [hour, minute] = time.split(":").map(Number);
-  return day.set({ hour: hour ?? 0, minute: minute ?? 0, second: 0, millisecond: 0 });
+  return (hour ?? 0) * 60 + (minute ?? 0);
 }
 
 export interface ScheduleVerdict {

@@ -290,6 +290,21 @@ describe("a rotation window", () => {
     assert.equal(isInWindow(window, utc("2026-10-25T02:30:00")), true, "the morning it changes back");
     assert.equal(isInWindow(window, utc("2026-07-01T02:30:00")), false, "summer");
   });
+
+  it("does not open for a day where the clocks leave the window's hour out", () => {
+    const window = { from: "02:00", to: "03:00", timeZone: "Europe/Berlin" };
+    assert.equal(isInWindow(window, utc("2026-03-29T00:59:00")), false, "01:59, before the change");
+    assert.equal(isInWindow(window, utc("2026-03-29T01:00:00")), false, "03:00, after it");
+    assert.equal(isInWindow(window, utc("2026-03-29T12:00:00")), false, "14:00 on the same day");
+    assert.equal(isInWindow(window, utc("2026-03-30T00:30:00")), true, "02:30 on the next day");
+  });
+
+  it("opens twice where the clocks show the window's hour twice", () => {
+    const window = { from: "02:00", to: "03:00", timeZone: "Europe/Berlin" };
+    assert.equal(isInWindow(window, utc("2026-10-25T00:30:00")), true, "02:30 in summer time");
+    assert.equal(isInWindow(window, utc("2026-10-25T01:30:00")), true, "02:30 in winter time");
+    assert.equal(isInWindow(window, utc("2026-10-25T02:00:00")), false, "03:00");
+  });
 });
 
 describe("a duration", () => {

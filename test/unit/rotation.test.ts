@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { memoryAuditTrail } from "../../provider/audit/memory";
 import { verifyChain } from "../../provider/audit/verify";
 import { Runtime } from "../../provider/runtime";
-import { resetMemoryStores } from "../../provider/stores/memory";
+import type { IssuedRef } from "../../provider/contracts/context";
+import { getVersion } from "../../provider/lifecycle/ledger";
+import { migrate } from "../../provider/rotation/migrate";
+import { Session } from "../../provider/rotation/session";
+import { createMemoryStore, memoryStoreContents, resetMemoryStores } from "../../provider/stores/memory";
 import { memoryIssuer } from "../../testing/memoryKind";
 import { memoryWorkload } from "../../testing/memoryWorkload";
 import { MiniStack, registerMemoryAdapters, TestClock, type Properties, resetMemory } from "../support/miniEngine";
@@ -29,6 +33,15 @@ const rollout =
     checks: [{ type: "memory", name: "api-health", workload: "api" }],
     ...more,
   });
+
+/** A run of the owning stack that holds the lease, with the credential that is active. */
+async function heldBy(stack: MiniStack, work: (session: Session, credential: IssuedRef) => Promise<void>) {
+  const runtime = new Runtime(() => undefined, stack.clock, { info: () => undefined, warn: () => undefined });
+  const place = { name: "orders-db", kind: { type: "memory", name: "issuer" }, store, replicas: [] };
+  await Session.run(await runtime.parts(place, stack.name), (session) =>
+    work(session, getVersion(session.ledger, session.ledger.active ?? 0).issued ?? {}),
+  );
+}
 
 describe("a rotating secret", () => {
   let clock: TestClock;
@@ -149,6 +162,16 @@ describe("a rotating secret", () => {
     assert.equal(stack.secret?.outputs["version"], 1);
   });
 
+  it("starts anew when the program no longer names the credential that it failed to adopt", async () => {
+    const adopt = { username: "app", password: { from: "env", name: "ROTATION_TEST_GONE" } };
+    process.env["ROTATION_TEST_GONE"] = "not the password";
+    const failed = await stack.up(secret({ adopt }), rollout());
+    assert.match(String(failed.error), /The credential to adopt does not work/);
+    await up();
+    assert.deepEqual(await states(), { v1: "abandoned", v2: "active" });
+    assert.deepEqual(live(), ["v2"]);
+  });
+
   it("adopts what an interrupted create() promoted, instead of issuing another", async () => {
     const lost = await stack.up(secret(), rollout(), { loseCreate: true });
     assert.match(String(lost.error?.message), /killed/);
@@ -260,6 +283,29 @@ describe("a rotating secret", () => {
     assert.deepEqual(live(), ["v1"]);
   });
 
+  it("renews a lease that ran out while the run stood still, before it does anything else", async () => {
+    await up();
+    await heldBy(stack, async (session, credential) => {
+      clock.advance(61_000);
+      await session.kind.disable(credential);
+      assert.equal(session.ledger.lease?.expiresAt, clock.now() + 60_000);
+    });
+  });
+
+  it("does nothing more when another run was at work while it stood still past its lease", async () => {
+    await up();
+    memoryIssuer("issuer").calls.length = 0;
+    const run = heldBy(stack, async (session, credential) => {
+      clock.advance(61_000);
+      const other = createMemoryStore({ type: "memory", name: "db" }, {} as never);
+      const { body, revision } = await other.load();
+      await other.commit(body, revision);
+      await session.kind.disable(credential);
+    });
+    await assert.rejects(run, /this run lost its lease .* and stops before its next side effect/);
+    assert.deepEqual(memoryIssuer("issuer").calls, []);
+  });
+
   it("refuses a ledger that is older than the state", async () => {
     await up();
     const memory = await new Runtime(() => undefined, clock).store(store);
@@ -363,6 +409,45 @@ describe("a rotating secret", () => {
     assert.deepEqual(verifyChain(memoryAuditTrail("db2").events, { expectedHead: audit }), []);
   });
 
+  it("does not write over the ledger of a secret that another run has moved meanwhile", async () => {
+    await up();
+    const db2 = { type: "memory", name: "db2" };
+    const moved = secret({ store: db2, migrateFrom: store });
+    const { identity, owner } = await ledger();
+    const runtime = new Runtime(() => undefined, clock);
+    const place = { name: "orders-db", kind: { type: "memory", name: "issuer" }, replicas: [] };
+    const to = await runtime.parts({ ...place, store: db2 }, stack.name);
+    const from = await runtime.parts({ ...place, store }, stack.name);
+    let asleep = true;
+    const audit: typeof to.audit = {
+      ...to.audit,
+      record: async (event) => {
+        if (asleep) {
+          asleep = false;
+          clock.advance(61_000);
+          await up(moved);
+        }
+        return to.audit.record(event);
+      },
+    };
+    // Another machine does not wait in the queue of this process.
+    const elsewhere = Object.create(from.store, { location: { value: "memory:db on another machine" } });
+    await assert.rejects(migrate({ ...to, audit }, { ...from, store: elsewhere }, store), /somebody else changed it/);
+    const after = await stack.ledger(db2);
+    assert.deepEqual([after.identity, after.owner, after.counters.incarnation], [identity, owner, 2]);
+  });
+
+  it("does not let a rollout leave a ledger that is older than what is in the store", async () => {
+    await up();
+    const { commits: _commits, ...backup } = { ...memoryStoreContents("db") };
+    clock.advance(91 * DAY);
+    await up();
+    Object.assign(memoryStoreContents("db"), { body: backup.body, current: backup.current });
+    const { error } = await stack.destroy();
+    assert.match(String(error), /rotation adopt orders-db/);
+    assert.deepEqual(Object.keys((await ledger()).rollouts), ["org/app/prod::orders"]);
+  });
+
   it("needs nobody's confirmation where the program says so, and answers events all the same", async () => {
     await up(secret({ confirmation: "none" }), null);
     clock.advance(DAY);
@@ -455,6 +540,18 @@ describe("a rotating secret", () => {
     assert.equal((await up(moved)).error, undefined);
     assert.equal((await stack.destroy()).error, undefined);
     assert.deepEqual(live(), []);
+  });
+
+  it("forgets the entry of the former store also on a machine that has another name for the new one", async () => {
+    await up();
+    const moved = secret({ store: { type: "memory", name: "db2" }, migrateFrom: store });
+    const stopped = await stack.up(moved, rollout(), { native: () => Promise.reject(new Error("it fails")) });
+    assert.match(String(stopped.error), /it fails/);
+    assert.equal(stack.pending.length, 1);
+    const former = memoryStoreContents("db");
+    former.body = { ...(former.body as object), movedTo: "file:/work/of/another/run/rotation/orders-db" };
+    await up(moved);
+    assert.equal(stack.pending.length, 0);
   });
 
   it("does not destroy over a move that was interrupted, and says how to go on", async () => {

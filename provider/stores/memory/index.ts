@@ -1,1 +1,8 @@
-export { createMemoryStore, memoryStoreOptions, resetMemoryStores, type MemoryStoreOptions } from "./store";
+export {
+  createMemoryStore,
+  memoryStoreContents,
+  memoryStoreOptions,
+  resetMemoryStores,
+  type MemoryStoreContents,
+  type MemoryStoreOptions,
+} from "./store";

@@ -17,15 +17,25 @@ export const memoryStoreOptions = z.strictObject({
 
 export type MemoryStoreOptions = z.infer<typeof memoryStoreOptions>;
 
-interface Contents {
+/** What such a store holds, for tests to look at and to put back from a backup. What is in it is never changed, only replaced. */
+export interface MemoryStoreContents {
   commits: number;
   body: unknown;
   current: VersionRef | null;
   /** By token. */
-  readonly versions: Map<string, StoredVersion>;
+  versions: Map<string, StoredVersion>;
 }
 
-const stores = new Map<string, Contents>();
+const stores = new Map<string, MemoryStoreContents>();
+
+export function memoryStoreContents(name: string): MemoryStoreContents {
+  let contents = stores.get(name);
+  if (contents === undefined) {
+    contents = { commits: 0, body: undefined, current: null, versions: new Map() };
+    stores.set(name, contents);
+  }
+  return contents;
+}
 
 /** Empties all of them. Adapters that are open see empty stores. */
 export function resetMemoryStores(): void {
@@ -114,13 +124,8 @@ class MemoryStore implements SecretStore {
     // Nothing is kept open.
   }
 
-  private get contents(): Contents {
-    let contents = stores.get(this.name);
-    if (contents === undefined) {
-      contents = { commits: 0, body: undefined, current: null, versions: new Map() };
-      stores.set(this.name, contents);
-    }
-    return contents;
+  private get contents(): MemoryStoreContents {
+    return memoryStoreContents(this.name);
   }
 
   private get revision(): Revision {
