@@ -11,6 +11,7 @@ import { rolloutEntry, rolloutInputs, type RolloutInputs } from "../inputs/rollo
 import * as registry from "../registry";
 import { digestOf } from "../rotation/fingerprint";
 import {
+  carryOver,
   leave,
   needsRollout,
   rollOut,
@@ -106,19 +107,22 @@ export function rolloutProvider(runtime: Runtime) {
   }
 
   async function update(_id: string, olds: Properties, news: Properties) {
-    const { key, outs } = await run(news);
-    await leaveWhatIsNoLongerNamed(olds, news, key);
-    return { outs };
-  }
-
-  /** A secret taken out of the rollout, or a rollout renamed: what it left behind stays on record (rule 4). */
-  async function leaveWhatIsNoLongerNamed(olds: Properties, news: Properties, key: string): Promise<void> {
     const before = rolloutEntry.parse(olds);
     const now = rolloutInputs.parse(withoutProvider(news));
     const oldKey = rolloutKey(before.stack, before.name);
+    await keepRecord(oldKey, now);
+    const { key, outs } = await run(news);
+    // A secret taken out of the rollout: what it left behind stays on record (rule 4).
     const named = new Set(now.secrets.map((secret) => digestOf(secret.store)));
     const gone = before.secrets.filter((secret) => oldKey !== key || !named.has(digestOf(secret.store)));
     await leaveAll(gone, before.stack, oldKey);
+    return { outs };
+  }
+
+  /** The same entry under another name (an alias), or of a stack that was renamed: nobody has left (rule 4). */
+  async function keepRecord(oldKey: string, { name, stack, secrets }: RolloutInputs): Promise<void> {
+    const key = rolloutKey(stack, name);
+    if (oldKey !== key) await carryOver(await used(await withLedger(secrets), stack), oldKey, { key, name, stack });
   }
 
   async function remove(_id: string, olds: Properties) {
@@ -128,9 +132,13 @@ export function rolloutProvider(runtime: Runtime) {
 
   /** A secret without a ledger has nothing to be left. */
   async function leaveAll(secrets: RolloutInputs["secrets"], stack: string, key: string): Promise<void> {
-    const there = await Promise.all(secrets.map(async (secret) => ((await runtime.ledgerOf(secret)) ? [secret] : [])));
-    const left = there.flat();
+    const left = await withLedger(secrets);
     if (left.length > 0) await leave(await used(left, stack), key);
+  }
+
+  async function withLedger(secrets: RolloutInputs["secrets"]): Promise<RolloutInputs["secrets"]> {
+    const there = await Promise.all(secrets.map(async (secret) => ((await runtime.ledgerOf(secret)) ? [secret] : [])));
+    return there.flat();
   }
 
   return { check, diff, create, update, delete: remove };

@@ -236,6 +236,23 @@ describe("a rotating secret", () => {
     assert.match((await ledger()).versions[0]?.putOff?.message ?? "", /rotation release orders-db/);
   });
 
+  it("goes on with the set of a rollout that is renamed as the same entry, and leaves nothing behind", async () => {
+    await up();
+    clock.advance(91 * DAY);
+    await up();
+    // As with an alias: the engine calls update() with the old name in the entry.
+    await up(secret(), rollout({ name: "shop" }));
+    assert.deepEqual(Object.keys((await ledger()).rollouts), ["org/app/prod::shop"]);
+    assert.deepEqual((await ledger()).residues, {});
+    clock.advance(2 * HOUR);
+    await up(secret(), rollout({ name: "shop" }));
+    clock.advance(2 * HOUR);
+    await up(secret(), rollout({ name: "shop" }));
+    assert.deepEqual(await states(), { v1: "retired", v2: "active" });
+    const renamed = memoryAuditTrail("db").events.find((event) => event?.step === "rollout-renamed");
+    assert.equal(renamed?.reason, "orders of org/app/prod is shop of org/app/prod now");
+  });
+
   it("stops before any side effect while another run holds the lease, and names it", async () => {
     await up();
     const opened = await stack.ledger(store);
