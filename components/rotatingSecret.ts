@@ -37,10 +37,18 @@ export class RotatingSecret extends pulumi.ComponentResource {
   constructor(name: string, args: RotatingSecretArgs, opts?: pulumi.ComponentResourceOptions, type = "RotatingSecret") {
     super(`rotation:index:${type}`, name, {}, opts);
     const { kind, store, ...rest } = args;
+    // The engine refuses to replace what it protects, so it would never rotate: the teardown is refused by us.
     this.secretVersion = new SecretVersion(
       name,
-      { name, stack: stackName(), kind, store, ...withoutAbsent(rest) },
-      { parent: this },
+      {
+        name,
+        stack: stackName(),
+        kind,
+        store,
+        ...withoutAbsent(rest),
+        ...(isProtected(this) ? { protect: true } : {}),
+      },
+      { parent: this, protect: false },
     );
     const { version, ref, fingerprint, issued } = this.secretVersion;
     this.version = version;
@@ -50,6 +58,11 @@ export class RotatingSecret extends pulumi.ComponentResource {
     this.link = linkOf(name, store, this.secretVersion);
     this.registerOutputs();
   }
+}
+
+/** The option, of the component itself or of a parent of it. */
+function isProtected(component: pulumi.Resource): boolean {
+  return (component as unknown as { readonly __protect?: boolean }).__protect === true;
 }
 
 function linkOf(name: string, store: pulumi.Input<Descriptor>, version: SecretVersion): pulumi.Output<SecretLink> {

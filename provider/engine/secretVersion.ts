@@ -156,6 +156,7 @@ export function secretVersionProvider(runtime: Runtime) {
     const store = await runtime.store(entry.store);
     const { checked, created } = memory.of(store.location);
     memory.of(store.location).removed = true;
+    if (!checked && !created) assertMayBeTornDown(entry, ledger);
     if (ledger.status === "moved" && !checked && !created) assertMoveIsOver(entry.name, ledger);
     const parts = await runtime.parts({ name: entry.name, store: entry.store, ...ledger.declared }, entry.stack);
     const secret = declaredInLedger(parts, entry, ledger);
@@ -174,6 +175,22 @@ export function secretVersionProvider(runtime: Runtime) {
   }
 
   return { check, diff, create, update, delete: remove };
+}
+
+/** What another stack owns is not torn down, only forgotten, so there is nothing to refuse. */
+function assertMayBeTornDown(entry: SecretVersionEntry, ledger: LedgerState): void {
+  if (ledger.status !== "live" || ledger.identity !== entry.identity || ledger.owner.id !== entry.owner) return;
+  if (ledger.declared.protect)
+    throw new StateError(
+      `${entry.name}: it is protected, so it is not torn down. Nothing was changed. If it is to go, take \`protect\` out ` +
+        `of the program, run pulumi up, and then this again.`,
+    );
+  if (ledger.owner.stack !== entry.stack)
+    throw new StateError(
+      `${entry.name}: this entry was written by stack ${entry.stack}, and the secret belongs to ${ledger.owner.stack} ` +
+        `now. Nothing was changed. If this stack was renamed, run pulumi up, and then this again. If the other stack ` +
+        `really is another one, only take the entry out here: pulumi state delete, for this resource.`,
+    );
 }
 
 /** What only the state knows. */
@@ -259,6 +276,13 @@ function assertOurs(
   if (ledger.status === "moved")
     throw new StateError(
       `${inputs.name}: it was moved to ${ledger.movedTo ?? "another store"}. Nothing was changed. Name that store instead.`,
+    );
+  if (old && ledger.owner.id === ids.owner && ledger.owner.stack !== inputs.stack)
+    throw new StateError(
+      `${inputs.name}: its owner is called ${ledger.owner.stack} in the ledger, and this stack is ${inputs.stack}. Nothing ` +
+        `was changed. If the stack was renamed, or the entry moved here, say: rotation adopt ${inputs.name} --reason TEXT. ` +
+        `If this is a copy of the state of a stack that is still there, take the entry out: pulumi state delete, for ` +
+        `this resource.`,
     );
   if (ledger.owner.stack !== inputs.stack || (old && ledger.owner.id !== ids.owner))
     throw new StateError(
@@ -376,6 +400,7 @@ export async function declared(runtime: Runtime, inputs: SecretVersionInputs): P
     throw new ConfigurationError(`${inputs.name}: credentials of kind ${inputs.kind.type} cannot be adopted.`);
   return {
     parts,
+    ...(inputs.protect ? { protect: true } : {}),
     identity: inputs.identity ?? "",
     owner: { id: inputs.owner ?? "", stack: inputs.stack },
     confirmation: inputs.confirmation,

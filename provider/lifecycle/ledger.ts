@@ -142,6 +142,8 @@ export interface Declaration {
   readonly terminateSessions: boolean;
   /** Versions issued up to then have no grace (rule 16); `null`: none. */
   readonly compromisedBefore: number | null;
+  /** Whether a teardown is refused. */
+  readonly protect?: boolean;
 }
 
 export interface LedgerState {
