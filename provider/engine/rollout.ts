@@ -20,7 +20,7 @@ import {
   type UsedSecret,
 } from "../rotation/rollout";
 import type { Runtime } from "../runtime";
-import { withoutProvider, type Properties } from "./properties";
+import { isSamePlace, withoutProvider, type Properties } from "./properties";
 
 export function rolloutProvider(runtime: Runtime) {
   async function check(_olds: Properties | undefined, news: Properties) {
@@ -113,10 +113,19 @@ export function rolloutProvider(runtime: Runtime) {
     await keepRecord(oldKey, now);
     const { key, outs } = await run(news);
     // A secret taken out of the rollout: what it left behind stays on record (rule 4).
-    const named = new Set(now.secrets.map((secret) => digestOf(secret.store)));
-    const gone = before.secrets.filter((secret) => oldKey !== key || !named.has(digestOf(secret.store)));
+    const gone = oldKey === key ? await noLongerNamed(before.secrets, now.secrets) : before.secrets;
     await leaveAll(gone, before.stack, oldKey);
     return { outs };
+  }
+
+  async function noLongerNamed(before: RolloutInputs["secrets"], now: RolloutInputs["secrets"]) {
+    const kept = await Promise.all(
+      before.map(async ({ store }) => {
+        const same = await Promise.all(now.map((secret) => isSamePlace(runtime, store, secret.store)));
+        return same.includes(true);
+      }),
+    );
+    return before.filter((_secret, index) => !kept[index]);
   }
 
   /** The same entry under another name (an alias), or of a stack that was renamed: nobody has left (rule 4). */

@@ -27,7 +27,7 @@ import {
 } from "../rotation/secretVersion";
 import { migrate } from "../rotation/migrate";
 import type { Runtime } from "../runtime";
-import { withoutProvider, type Properties } from "./properties";
+import { isSamePlace, withoutProvider, type Properties } from "./properties";
 import { RunMemory, type Seen } from "./runMemory";
 
 export function secretVersionProvider(runtime: Runtime) {
@@ -41,7 +41,7 @@ export function secretVersionProvider(runtime: Runtime) {
     const parsed = secretVersionInputs.safeParse(inputs);
     if (!parsed.success) return { inputs, failures: failuresOf(parsed.error) };
     const failures = await checkAdapters(parsed.data);
-    if (failures.length === 0 && old) failures.push(...(await refusedChanges(old, parsed.data)));
+    if (failures.length === 0 && old) failures.push(...(await refusedChanges(runtime, old, parsed.data)));
     if (failures.length > 0) return { inputs, failures };
     try {
       return { inputs: { ...inputs, ...(await decideInCheck(parsed.data, old)) } };
@@ -308,7 +308,7 @@ async function checkAdapters(inputs: SecretVersionInputs): Promise<CheckFailure[
 }
 
 /** Which changes are refused: those that would tear down or strand what exists. */
-async function refusedChanges(old: Properties, inputs: SecretVersionInputs): Promise<CheckFailure[]> {
+async function refusedChanges(runtime: Runtime, old: Properties, inputs: SecretVersionInputs): Promise<CheckFailure[]> {
   const failures: CheckFailure[] = [];
   const oldKind = old["kind"] as AdapterOptions;
   const oldStore = old["store"] as AdapterOptions;
@@ -345,7 +345,7 @@ async function refusedChanges(old: Properties, inputs: SecretVersionInputs): Pro
           `replicas: ${JSON.stringify(replica)} cannot be taken away while the secret lives: whoever reads it would keep a ` +
           `version that goes. Nothing was changed. Put it back`,
       });
-  if (digestOf(oldStore) !== digestOf(inputs.store) && !isMigration(old, inputs))
+  if (!isMigration(old, inputs) && !(await isSamePlace(runtime, oldStore, inputs.store)))
     failures.push({
       property: "store",
       reason:
@@ -393,6 +393,7 @@ export async function declared(runtime: Runtime, inputs: SecretVersionInputs): P
     requireUnused: inputs.retirement.requireUnused,
     terminateSessions: inputs.retirement.terminateSessions,
     compromisedBefore: compromisedBefore(events),
+    ...(inputs.protect ? { protect: true } : {}),
   };
   const { adopt } = inputs;
   const adoptFrom = parts.kind.adopt?.bind(parts.kind);
@@ -400,7 +401,6 @@ export async function declared(runtime: Runtime, inputs: SecretVersionInputs): P
     throw new ConfigurationError(`${inputs.name}: credentials of kind ${inputs.kind.type} cannot be adopted.`);
   return {
     parts,
-    ...(inputs.protect ? { protect: true } : {}),
     identity: inputs.identity ?? "",
     owner: { id: inputs.owner ?? "", stack: inputs.stack },
     confirmation: inputs.confirmation,
