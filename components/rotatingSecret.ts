@@ -35,9 +35,10 @@ export class RotatingSecret extends pulumi.ComponentResource {
   readonly secretVersion: SecretVersion;
 
   constructor(name: string, args: RotatingSecretArgs, opts?: pulumi.ComponentResourceOptions, type = "RotatingSecret") {
-    super(`rotation:index:${type}`, name, {}, opts);
+    // The engine refuses to replace what it protects, so the secret would never rotate: we refuse its teardown instead.
+    // Children inherit the option, whatever they say themselves, so that the component may not have it either.
+    super(`rotation:index:${type}`, name, {}, { ...opts, protect: false });
     const { kind, store, ...rest } = args;
-    // The engine refuses to replace what it protects, so it would never rotate: the teardown is refused by us.
     this.secretVersion = new SecretVersion(
       name,
       {
@@ -46,9 +47,9 @@ export class RotatingSecret extends pulumi.ComponentResource {
         kind,
         store,
         ...withoutAbsent(rest),
-        ...(isProtected(this) ? { protect: true } : {}),
+        ...(opts?.protect ? { protect: true } : {}),
       },
-      { parent: this, protect: false },
+      { parent: this },
     );
     const { version, ref, fingerprint, issued } = this.secretVersion;
     this.version = version;
@@ -58,11 +59,6 @@ export class RotatingSecret extends pulumi.ComponentResource {
     this.link = linkOf(name, store, this.secretVersion);
     this.registerOutputs();
   }
-}
-
-/** The option, of the component itself or of a parent of it. */
-function isProtected(component: pulumi.Resource): boolean {
-  return (component as unknown as { readonly __protect?: boolean }).__protect === true;
 }
 
 function linkOf(name: string, store: pulumi.Input<Descriptor>, version: SecretVersion): pulumi.Output<SecretLink> {
