@@ -78,16 +78,17 @@ export class PulumiStack {
   start(
     args: readonly string[],
     env: Readonly<Record<string, string>> = {},
+    stdin: "ignore" | "pipe" = "ignore",
   ): { child: ChildProcess; done: Promise<RunResult> } {
     const child = spawn("pulumi", [...args, "--non-interactive"], {
       cwd: this.folder,
       env: { ...this.env, ...env },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: [stdin, "pipe", "pipe"],
     });
     this.children.add(child);
     let output = "";
-    child.stdout.on("data", (data) => (output += String(data)));
-    child.stderr.on("data", (data) => (output += String(data)));
+    child.stdout?.on("data", (data) => (output += String(data)));
+    child.stderr?.on("data", (data) => (output += String(data)));
     const done = new Promise<RunResult>((resolveDone) => {
       child.on("close", (code) => {
         this.children.delete(child);
@@ -100,6 +101,13 @@ export class PulumiStack {
 
   async run(...args: string[]): Promise<RunResult> {
     return this.start(args).done;
+  }
+
+  /** @param input what the CLI reads from its standard input. */
+  async answer(input: string, ...args: string[]): Promise<RunResult> {
+    const { child, done } = this.start(args, {}, "pipe");
+    child.stdin?.end(input);
+    return done;
   }
 
   /** @throws when the CLI fails, with all it printed. */

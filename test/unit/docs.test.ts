@@ -76,20 +76,43 @@ describe("the rules of the protocol", () => {
   });
 
   it("name tests that there are", () => {
-    const sources = [...filesBelow("test", ".ts"), ...filesBelow("testing", ".ts")]
-      .filter((file) => !file.endsWith("docs.test.ts"))
-      .map(read)
-      .join("\n");
-    const quoted = [...protocol.matchAll(/^- Tests: (.*)$/gm)].flatMap(([, line]) => [
-      ...(line ?? "").matchAll(/"([^"]+)"/g),
-    ]);
-    assert.ok(quoted.length > 20);
+    assertNamesTests(protocol);
+  });
+});
+
+describe("the engine's sharp edges", () => {
+  const page = read("docs/engine-edges.md");
+
+  it("name tests that there are", () => {
+    assertNamesTests(page);
+  });
+
+  it("each have an entry: every test of them is named", () => {
+    const sources = filesBelow("test/engine/edges", ".test.ts").map(read).join("\n");
+    const titles = [...sources.matchAll(/\bedge\(\s*["`]([^"`]+)["`]/g)].map(([, title]) => title ?? "");
+    assert.ok(titles.length > 15);
     assert.deepEqual(
-      quoted.map(([, name]) => name ?? "").filter((name) => !sources.includes(name)),
+      titles.map((title) => title.replace(/^.*\}/, "").trim()).filter((title) => !page.includes(`${title}"`)),
       [],
     );
   });
 });
+
+/** A page that quotes tests, in lines that begin with "- Tests:". */
+function assertNamesTests(page: string): void {
+  const sources = [...filesBelow("test", ".ts"), ...filesBelow("testing", ".ts")]
+    .filter((file) => !file.endsWith("docs.test.ts"))
+    .map(read)
+    .join("\n");
+  const quoted = [...page.matchAll(/^- Tests: (.*)$/gm)].flatMap(([, line]) => [
+    ...(line ?? "").matchAll(/"([^"]+)"/g),
+  ]);
+  assert.ok(quoted.length > 20);
+  assert.deepEqual(
+    quoted.map(([, name]) => name ?? "").filter((name) => !sources.includes(name)),
+    [],
+  );
+}
 
 describe("the tables of the documentation", () => {
   it("name every input of the secret, and no other", () => {
