@@ -35,11 +35,20 @@ export class RotatingSecret extends pulumi.ComponentResource {
   readonly secretVersion: SecretVersion;
 
   constructor(name: string, args: RotatingSecretArgs, opts?: pulumi.ComponentResourceOptions, type = "RotatingSecret") {
-    super(`rotation:index:${type}`, name, {}, opts);
+    // The engine refuses to replace what it protects, so the secret would never rotate: we refuse its teardown instead.
+    // Children inherit the option, whatever they say themselves, so that the component may not have it either.
+    super(`rotation:index:${type}`, name, {}, { ...opts, protect: false });
     const { kind, store, ...rest } = args;
     this.secretVersion = new SecretVersion(
       name,
-      { name, stack: stackName(), kind, store, ...withoutAbsent(rest) },
+      {
+        name,
+        stack: stackName(),
+        kind,
+        store,
+        ...withoutAbsent(rest),
+        ...(opts?.protect ? { protect: true } : {}),
+      },
       { parent: this },
     );
     const { version, ref, fingerprint, issued } = this.secretVersion;

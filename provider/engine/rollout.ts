@@ -12,6 +12,7 @@ import { rolloutEntry, rolloutInputs, type RolloutInputs } from "../inputs/rollo
 import * as registry from "../registry";
 import { digestOf } from "../rotation/fingerprint";
 import {
+  carryOver,
   leave,
   needsRollout,
   raiseAlarmsOf,
@@ -21,7 +22,7 @@ import {
   type UsedSecret,
 } from "../rotation/rollout";
 import type { Runtime } from "../runtime";
-import { withoutProvider, type Properties } from "./properties";
+import { isSamePlace, withoutProvider, type Properties } from "./properties";
 
 export function rolloutProvider(runtime: Runtime) {
   async function check(_olds: Properties | undefined, news: Properties) {
@@ -130,19 +131,30 @@ export function rolloutProvider(runtime: Runtime) {
       if (alarm) throw alarm;
       return { outs: withoutProvider(olds) };
     }
+    const before = rolloutEntry.parse(olds);
+    const oldKey = rolloutKey(before.stack, before.name);
+    await keepRecord(oldKey, inputs);
     const { key, outs } = await run(news);
-    await leaveWhatIsNoLongerNamed(olds, news, key);
+    // A secret taken out of the rollout: what it left behind stays on record (rule 4).
+    const gone = oldKey === key ? await noLongerNamed(before.secrets, inputs.secrets) : before.secrets;
+    await leaveAll(gone, before.stack, oldKey);
     return { outs };
   }
 
-  /** A secret taken out of the rollout, or a rollout renamed: what it left behind stays on record (rule 4). */
-  async function leaveWhatIsNoLongerNamed(olds: Properties, news: Properties, key: string): Promise<void> {
-    const before = rolloutEntry.parse(olds);
-    const now = rolloutInputs.parse(withoutProvider(news));
-    const oldKey = rolloutKey(before.stack, before.name);
-    const named = new Set(now.secrets.map((secret) => digestOf(secret.store)));
-    const gone = before.secrets.filter((secret) => oldKey !== key || !named.has(digestOf(secret.store)));
-    await leaveAll(gone, before.stack, oldKey);
+  async function noLongerNamed(before: RolloutInputs["secrets"], now: RolloutInputs["secrets"]) {
+    const kept = await Promise.all(
+      before.map(async ({ store }) => {
+        const same = await Promise.all(now.map((secret) => isSamePlace(runtime, store, secret.store)));
+        return same.includes(true);
+      }),
+    );
+    return before.filter((_secret, index) => !kept[index]);
+  }
+
+  /** The same entry under another name (an alias), or of a stack that was renamed: nobody has left (rule 4). */
+  async function keepRecord(oldKey: string, { name, stack, secrets }: RolloutInputs): Promise<void> {
+    const key = rolloutKey(stack, name);
+    if (oldKey !== key) await carryOver(await used(await withLedger(secrets), stack), oldKey, { key, name, stack });
   }
 
   async function remove(_id: string, olds: Properties) {
@@ -152,9 +164,13 @@ export function rolloutProvider(runtime: Runtime) {
 
   /** A secret without a ledger has nothing to be left. */
   async function leaveAll(secrets: RolloutInputs["secrets"], stack: string, key: string): Promise<void> {
-    const there = await Promise.all(secrets.map(async (secret) => ((await runtime.ledgerOf(secret)) ? [secret] : [])));
-    const left = there.flat();
+    const left = await withLedger(secrets);
     if (left.length > 0) await leave(await used(left, stack), key);
+  }
+
+  async function withLedger(secrets: RolloutInputs["secrets"]): Promise<RolloutInputs["secrets"]> {
+    const there = await Promise.all(secrets.map(async (secret) => ((await runtime.ledgerOf(secret)) ? [secret] : [])));
+    return there.flat();
   }
 
   return { check, diff, create, update, delete: remove };

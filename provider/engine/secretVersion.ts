@@ -30,7 +30,7 @@ import {
 import { findDrift } from "../rotation/drift";
 import { migrate } from "../rotation/migrate";
 import type { Runtime } from "../runtime";
-import { withoutProvider, type Properties } from "./properties";
+import { isSamePlace, withoutProvider, type Properties } from "./properties";
 import { RunMemory, type Seen } from "./runMemory";
 
 export function secretVersionProvider(runtime: Runtime) {
@@ -44,7 +44,7 @@ export function secretVersionProvider(runtime: Runtime) {
     const parsed = secretVersionInputs.safeParse(inputs);
     if (!parsed.success) return { inputs, failures: failuresOf(parsed.error) };
     const failures = await checkAdapters(parsed.data);
-    if (failures.length === 0 && old) failures.push(...(await refusedChanges(old, parsed.data)));
+    if (failures.length === 0 && old) failures.push(...(await refusedChanges(runtime, old, parsed.data)));
     if (failures.length > 0) return { inputs, failures };
     try {
       return { inputs: { ...inputs, ...(await decideInCheck(parsed.data, old)) } };
@@ -198,6 +198,7 @@ export function secretVersionProvider(runtime: Runtime) {
     const store = await runtime.store(entry.store);
     const { checked, created } = memory.of(store.location);
     Object.assign(memory.of(store.location), { removed: true, identity: entry.identity });
+    if (!checked && !created) assertMayBeTornDown(entry, ledger);
     if (ledger.status === "moved" && !checked && !created) assertMoveIsOver(entry.name, ledger, store.location);
     const parts = await runtime.parts({ name: entry.name, store: entry.store, ...ledger.declared }, entry.stack);
     const secret = declaredInLedger(parts, entry, ledger);
@@ -215,6 +216,22 @@ export function secretVersionProvider(runtime: Runtime) {
   }
 
   return { check, diff, read, create, update, delete: remove };
+}
+
+/** What another stack owns is not torn down, only forgotten, so there is nothing to refuse. */
+function assertMayBeTornDown(entry: SecretVersionEntry, ledger: LedgerState): void {
+  if (ledger.status !== "live" || ledger.identity !== entry.identity || ledger.owner.id !== entry.owner) return;
+  if (ledger.declared.protect)
+    throw new StateError(
+      `${entry.name}: it is protected, so it is not torn down. Nothing was changed. If it is to go, take \`protect\` out ` +
+        `of the program, run pulumi up, and then this again.`,
+    );
+  if (ledger.owner.stack !== entry.stack)
+    throw new StateError(
+      `${entry.name}: this entry was written by stack ${entry.stack}, and the secret belongs to ${ledger.owner.stack} ` +
+        `now. Nothing was changed. If this stack was renamed, run pulumi up, and then this again. If the other stack ` +
+        `really is another one, only take the entry out here: pulumi state delete, for this resource.`,
+    );
 }
 
 /** What only the state knows. */
@@ -301,6 +318,13 @@ function assertOurs(
     throw new StateError(
       `${inputs.name}: it was moved to ${ledger.movedTo ?? "another store"}. Nothing was changed. Name that store instead.`,
     );
+  if (old && ledger.owner.id === ids.owner && ledger.owner.stack !== inputs.stack)
+    throw new StateError(
+      `${inputs.name}: its owner is called ${ledger.owner.stack} in the ledger, and this stack is ${inputs.stack}. Nothing ` +
+        `was changed. If the stack was renamed, or the entry moved here, say: rotation adopt ${inputs.name} --reason TEXT. ` +
+        `If this is a copy of the state of a stack that is still there, take the entry out: pulumi state delete, for ` +
+        `this resource.`,
+    );
   if (ledger.owner.stack !== inputs.stack || (old && ledger.owner.id !== ids.owner))
     throw new StateError(
       `${inputs.name}: this store belongs to secret ${ledger.secret} of stack ${ledger.owner.stack}. One stack owns a ` +
@@ -325,7 +349,7 @@ async function checkAdapters(inputs: SecretVersionInputs): Promise<CheckFailure[
 }
 
 /** Which changes are refused: those that would tear down or strand what exists. */
-async function refusedChanges(old: Properties, inputs: SecretVersionInputs): Promise<CheckFailure[]> {
+async function refusedChanges(runtime: Runtime, old: Properties, inputs: SecretVersionInputs): Promise<CheckFailure[]> {
   const failures: CheckFailure[] = [];
   const oldKind = old["kind"] as AdapterOptions;
   const oldStore = old["store"] as AdapterOptions;
@@ -362,7 +386,7 @@ async function refusedChanges(old: Properties, inputs: SecretVersionInputs): Pro
           `replicas: ${JSON.stringify(replica)} cannot be taken away while the secret lives: whoever reads it would keep a ` +
           `version that goes. Nothing was changed. Put it back`,
       });
-  if (digestOf(oldStore) !== digestOf(inputs.store) && !isMigration(old, inputs))
+  if (!isMigration(old, inputs) && !(await isSamePlace(runtime, oldStore, inputs.store)))
     failures.push({
       property: "store",
       reason:
@@ -414,6 +438,7 @@ export async function declared(runtime: Runtime, inputs: SecretVersionInputs): P
     alarmAfterMs: inputs.retirement.alarmAfter === undefined ? null : durationMs(inputs.retirement.alarmAfter),
     compromisedBefore: compromisedBefore(events),
     revokeFirstBefore: revokeFirstBefore(events),
+    ...(inputs.protect ? { protect: true } : {}),
   };
   const { adopt } = inputs;
   const adoptFrom = parts.kind.adopt?.bind(parts.kind);

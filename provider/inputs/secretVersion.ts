@@ -71,6 +71,7 @@ export const secretVersionInputs = z
     events: z.array(event).default([]),
     adopt: z.strictObject({ username: z.string().min(1), password: secretSource }).optional(),
     migrateFrom: adapterOptions.optional(),
+    protect: z.boolean().default(false),
     rotation: z.string().optional(),
     identity: z.string().optional(),
     owner: z.string().optional(),

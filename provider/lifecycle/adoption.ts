@@ -227,7 +227,9 @@ function warningsOf(ledger: LedgerState, world: World, active: number | null): s
 /** What would be done, for the person who has to agree. */
 export function describeAdoption(ledger: LedgerState, plan: AdoptionPlan): string[] {
   const lines: string[] = [];
-  if (plan.owner)
+  if (plan.owner && plan.owner.id === ledger.owner.id)
+    lines.push(`its owner is called ${ledger.owner.stack} in the ledger, and is recorded as ${plan.owner.stack}`);
+  else if (plan.owner)
     lines.push(
       `it belongs to stack ${ledger.owner.stack} now and is handed over to ${plan.owner.stack}; the former owner then ` +
         `neither rotates it nor tears it down`,

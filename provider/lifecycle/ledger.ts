@@ -169,6 +169,8 @@ export interface Declaration {
   readonly compromisedBefore: number | null;
   /** Versions issued up to then are revoked before anybody has confirmed a successor (rule 16); `null`: none. */
   readonly revokeFirstBefore: number | null;
+  /** Whether a teardown is refused. */
+  readonly protect?: boolean;
 }
 
 export interface LedgerState {

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { refuseImport } from "./importOption";
 import { DYNAMIC_MODULE, providerText } from "./text";
 
 /** What a check saw, as it stays in the state. */
@@ -24,6 +25,7 @@ export class RolloutResource extends pulumi.CustomResource {
   declare readonly health: pulumi.Output<CheckResult[]>;
 
   constructor(name: string, args: RolloutResourceArgs, opts?: pulumi.CustomResourceOptions) {
+    refuseImport(name, opts);
     super(
       `${DYNAMIC_MODULE}:Rollout`,
       name,

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { SecretLink } from "../inputs/rollout";
+import { refuseImport } from "./importOption";
 import { DYNAMIC_MODULE, providerText } from "./text";
 
 /** Inputs as the engine takes them; the component makes them from what the user writes. */
@@ -23,6 +24,7 @@ export class SecretVersion extends pulumi.CustomResource {
   declare readonly identity: pulumi.Output<string>;
 
   constructor(name: string, args: SecretVersionArgs, opts?: pulumi.CustomResourceOptions) {
+    refuseImport(name, opts);
     super(
       `${DYNAMIC_MODULE}:SecretVersion`,
       name,

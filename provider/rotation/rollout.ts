@@ -474,6 +474,43 @@ export async function raiseAlarmsOf(secrets: readonly UsedSecret[], stack: strin
   });
 }
 
+/**
+ * The engine says that an entry is the same rollout under another name, or in a stack that is called otherwise now: its
+ * record goes on under the new key, and nothing is left behind.
+ */
+export async function carryOver(
+  secrets: readonly UsedSecret[],
+  oldKey: string,
+  to: Pick<DeclaredRollout, "key" | "name" | "stack">,
+): Promise<void> {
+  await withSessions(secrets, async (sessions) => {
+    for (const session of sessions) {
+      if (!session.hasLedger || session.ledger.status !== "live") continue;
+      const record = session.ledger.rollouts[oldKey];
+      // A name that is taken is another rollout's, with its own set.
+      if (!record || session.ledger.rollouts[to.key]) continue;
+      await session.commit(
+        (next) => {
+          const residue = next.residues[to.key];
+          next.rollouts[to.key] = {
+            ...record,
+            stack: to.stack,
+            name: to.name,
+            mayUse: [...new Set([...record.mayUse, ...(residue?.mayUse ?? [])])],
+          };
+          Reflect.deleteProperty(next.rollouts, oldKey);
+          Reflect.deleteProperty(next.residues, to.key);
+        },
+        {
+          step: "rollout-renamed",
+          version: session.ledger.active,
+          reason: `${record.name} of ${record.stack} is ${to.name} of ${to.stack} now`,
+        },
+      );
+    }
+  });
+}
+
 /** The rollout is gone; what its consumers may be using stays on record (rule 4). */
 export async function leave(secrets: readonly UsedSecret[], key: string): Promise<void> {
   await withSessions(secrets, async (sessions) => {

@@ -3,7 +3,7 @@
  * JavaScript and gets the built package from a link in its node_modules, as a user's program would.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -21,6 +21,8 @@ export interface StackOptions {
   readonly project?: string;
   readonly stack?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** The `node_modules` with another version of `@pulumi/pulumi`; the package is a copy then, so that it uses that too. */
+  readonly sdk?: string;
   /** Shares the program folder's parent, for secrets that two stacks use. */
   readonly folder?: string;
 }
@@ -31,6 +33,8 @@ export class PulumiStack {
   readonly folder: string;
   readonly name: string;
   readonly env: Record<string, string>;
+  /** What every run of the CLI printed so far. */
+  readonly outputs: string[] = [];
   private readonly children = new Set<ChildProcess>();
 
   constructor(options: StackOptions) {
@@ -38,8 +42,10 @@ export class PulumiStack {
     this.name = options.stack ?? "dev";
     for (const part of ["backend", "home", "node_modules/@pulumi"])
       mkdirSync(join(this.folder, part), { recursive: true });
-    symlinkSync(ROOT, join(this.folder, "node_modules/pulumi-rotating-secrets"));
-    symlinkSync(join(ROOT, "node_modules/@pulumi/pulumi"), join(this.folder, "node_modules/@pulumi/pulumi"));
+    if (options.sdk === undefined) symlinkSync(ROOT, join(this.folder, "node_modules/pulumi-rotating-secrets"));
+    else copyPackage(join(this.folder, "node_modules"));
+    const modules = options.sdk ?? join(ROOT, "node_modules");
+    symlinkSync(join(modules, "@pulumi/pulumi"), join(this.folder, "node_modules/@pulumi/pulumi"));
     writeFileSync(
       join(this.folder, "Pulumi.yaml"),
       `name: ${options.project ?? "shop"}\nruntime:\n  name: nodejs\n  options:\n    typescript: false\n`,
@@ -72,19 +78,21 @@ export class PulumiStack {
   start(
     args: readonly string[],
     env: Readonly<Record<string, string>> = {},
+    stdin: "ignore" | "pipe" = "ignore",
   ): { child: ChildProcess; done: Promise<RunResult> } {
     const child = spawn("pulumi", [...args, "--non-interactive"], {
       cwd: this.folder,
       env: { ...this.env, ...env },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: [stdin, "pipe", "pipe"],
     });
     this.children.add(child);
     let output = "";
-    child.stdout.on("data", (data) => (output += String(data)));
-    child.stderr.on("data", (data) => (output += String(data)));
+    child.stdout?.on("data", (data) => (output += String(data)));
+    child.stderr?.on("data", (data) => (output += String(data)));
     const done = new Promise<RunResult>((resolveDone) => {
       child.on("close", (code) => {
         this.children.delete(child);
+        this.outputs.push(output);
         resolveDone({ code, output });
       });
     });
@@ -93,6 +101,13 @@ export class PulumiStack {
 
   async run(...args: string[]): Promise<RunResult> {
     return this.start(args).done;
+  }
+
+  /** @param input what the CLI reads from its standard input. */
+  async answer(input: string, ...args: string[]): Promise<RunResult> {
+    const { child, done } = this.start(args, {}, "pipe");
+    child.stdin?.end(input);
+    return done;
   }
 
   /** @throws when the CLI fails, with all it printed. */
@@ -141,6 +156,15 @@ export interface StateResource {
   readonly delete?: boolean;
   readonly inputs: Record<string, unknown>;
   readonly outputs: Record<string, unknown>;
+}
+
+/** As npm would install it. */
+function copyPackage(modules: string): void {
+  const target = join(modules, "pulumi-rotating-secrets");
+  mkdirSync(target);
+  for (const part of ["dist", "package.json"]) cpSync(join(ROOT, part), join(target, part), { recursive: true });
+  for (const dependency of ["commander", "luxon", "pg", "zod"])
+    symlinkSync(join(ROOT, "node_modules", dependency), join(modules, dependency));
 }
 
 function readProject(folder: string): string {

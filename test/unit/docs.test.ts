@@ -92,6 +92,26 @@ describe("the rules of the protocol", () => {
   });
 });
 
+describe("the engine's sharp edges", () => {
+  const page = read("docs/engine-edges.md");
+
+  it("name tests that there are", () => {
+    const quoted = testsNamedIn(page);
+    assert.ok(quoted.length > 20);
+    assert.deepEqual(unknownTests(quoted), []);
+  });
+
+  it("each have an entry: every test of them is named", () => {
+    const sources = filesBelow("test/engine/edges", ".test.ts").map(read).join("\n");
+    const titles = [...sources.matchAll(/\bedge\(\s*["`]([^"`]+)["`]/g)].map(([, title]) => title ?? "");
+    assert.ok(titles.length > 15);
+    assert.deepEqual(
+      titles.map((title) => title.replace(/^.*\}/, "").trim()).filter((title) => !page.includes(`${title}"`)),
+      [],
+    );
+  });
+});
+
 describe("the tables of the documentation", () => {
   it("name every input of the secret, and no other", () => {
     assert.deepEqual(namesIn("docs/inputs.md", "The secret").sort(), namesOf(secretVersionInputs).sort());

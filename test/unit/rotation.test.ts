@@ -259,6 +259,57 @@ describe("a rotating secret", () => {
     assert.match((await ledger()).versions[0]?.putOff?.message ?? "", /rotation release orders-db/);
   });
 
+  it("goes on with the set of a rollout that is renamed as the same entry, and leaves nothing behind", async () => {
+    await up();
+    clock.advance(91 * DAY);
+    await up();
+    // As with an alias: the engine calls update() with the old name in the entry.
+    await up(secret(), rollout({ name: "shop" }));
+    assert.deepEqual(Object.keys((await ledger()).rollouts), ["org/app/prod::shop"]);
+    assert.deepEqual((await ledger()).residues, {});
+    clock.advance(2 * HOUR);
+    await up(secret(), rollout({ name: "shop" }));
+    clock.advance(2 * HOUR);
+    await up(secret(), rollout({ name: "shop" }));
+    assert.deepEqual(await states(), { v1: "retired", v2: "active" });
+    const renamed = memoryAuditTrail("db").events.find((event) => event?.step === "rollout-renamed");
+    assert.equal(renamed?.reason, "orders of org/app/prod is shop of org/app/prod now");
+  });
+
+  it("rotates while it is protected, and is only torn down when that is taken back", async () => {
+    await up(secret({ protect: true }));
+    clock.advance(91 * DAY);
+    assert.equal((await up(secret({ protect: true }))).secret, "replaced");
+    const kept = structuredClone(stack.secret);
+    assert.match(String((await stack.destroy()).error), /it is protected, so it is not torn down. Nothing was changed/);
+    assert.deepEqual(live(), ["v1", "v2"]);
+    stack.secret = kept;
+    assert.equal((await up()).secret, "updated");
+    assert.match(String((await stack.destroy()).error), /undefined/);
+    assert.deepEqual(live(), []);
+  });
+
+  it("is not torn down by an entry that another stack's name is in by now", async () => {
+    await up();
+    const copy = new MiniStack(clock, "org/app/copy");
+    copy.secret = structuredClone(stack.secret);
+    const refused = await copy.up(secret(), null);
+    assert.match(
+      String(refused.error),
+      /its owner is called org\/app\/prod in the ledger, and this stack is org\/app\/copy/,
+    );
+    const opened = await new Runtime(() => undefined, clock).store(store);
+    const { body, revision } = await opened.load();
+    const owned = structuredClone(body) as { owner: { stack: string } };
+    owned.owner.stack = "org/app/copy";
+    await opened.commit(owned, revision);
+    assert.match(
+      String((await stack.destroy()).error),
+      /written by stack org\/app\/prod, and the secret belongs to org\/app\/copy/,
+    );
+    assert.deepEqual(live(), ["v1"]);
+  });
+
   it("stops before any side effect while another run holds the lease, and names it", async () => {
     await up();
     const opened = await stack.ledger(store);
