@@ -80,7 +80,7 @@ export class Stage {
 export async function stopAndSettle(site: Site, scenario: Scenario, stop: Stop): Promise<string[]> {
   await site.restore();
   const expected = { ...NORMAL, ...scenario.expected };
-  site.watch(!expected.gone);
+  site.watch(!scenario.endsApp);
   try {
     await site.stop(scenario.run, stop, scenario.hurry);
     const left = await settle(site, scenario, expected);

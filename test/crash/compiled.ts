@@ -2,17 +2,8 @@
  * What a stopped run is made of, as plain JavaScript: the library as users run it, compiled in `dist`, and a few files of
  * the tests, compiled here. A process that compiles TypeScript as it starts would take longer than the run.
  */
-import {
-  copyFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { createHash } from "node:crypto";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import ts from "typescript";
@@ -61,16 +52,19 @@ function compile(file: string): string {
   return ts.transpileModule(readFileSync(file, "utf8"), { compilerOptions }).outputText;
 }
 
-/** The numbers of lines in `dist` are those of the sources only where it was built from them. */
+/** Places in `dist` are those of the sources only where it was built from them. The compiler remembers from what. */
 function assertBuilt(): void {
-  const built = statSync(join(ROOT, "dist/.tsbuildinfo"), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  const newer = sourcesBelow(join(ROOT, "provider")).find((file) => statSync(file).mtimeMs > built);
-  if (newer) throw new Error(`${newer} is newer than what is built in dist. Run: npm run build`);
-}
-
-function sourcesBelow(folder: string): string[] {
-  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
-    const path = join(folder, entry.name);
-    return entry.isDirectory() ? sourcesBelow(path) : [path];
-  });
+  const { fileNames, fileInfos } = JSON.parse(readFileSync(join(ROOT, "dist/.tsbuildinfo"), "utf8")) as {
+    fileNames: string[];
+    fileInfos: (string | { version: string })[];
+  };
+  for (const [index, name] of fileNames.entries()) {
+    if (!name.startsWith("../provider/")) continue;
+    const info = fileInfos[index];
+    const now = createHash("sha256")
+      .update(readFileSync(join(ROOT, "dist", name), "utf8"))
+      .digest("hex");
+    if (now !== (typeof info === "object" ? info.version : info))
+      throw new Error(`${name.slice(3)} is not what dist was built from. Run: npm run build`);
+  }
 }

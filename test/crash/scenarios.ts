@@ -27,6 +27,8 @@ export interface Scenario {
   readonly stopAt: "every call" | "every third call" | "new calls";
   /** How much faster than usual repeated work is repeated in the run. */
   readonly hurry?: number;
+  /** What the app uses is torn down on the way, so that it has to fail for a while. */
+  readonly endsApp?: boolean;
   readonly expected?: Partial<Expected>;
 }
 
@@ -101,6 +103,7 @@ export const MAIN: readonly Scenario[] = [
     prepare: twoVersions,
     run: { do: "destroy" },
     then: [{ do: "destroy" }],
+    endsApp: true,
     stopAt: "every call",
     expected: { gone: true },
   },
@@ -120,6 +123,7 @@ const FURTHER: readonly Scenario[] = [
     name: "destroy with a replica",
     prepare: async (site) => twoVersions(site, { replica: true }),
     run: { do: "destroy", replica: true },
+    endsApp: true,
     then: [{ do: "destroy", replica: true }],
     stopAt: "new calls",
     expected: { gone: true, replicas: ["replica"] },
@@ -352,6 +356,7 @@ const FURTHER: readonly Scenario[] = [
       await twoVersions(site);
       await site.stop({ do: "destroy" }, { point: "issuer.revoke", moment: "after" });
     },
+    endsApp: true,
     run: UP,
     then: [UP],
     stopAt: "every third call",
