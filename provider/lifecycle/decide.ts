@@ -215,6 +215,7 @@ function workOnEntry(situation: Situation, ledger: LedgerState): string[] {
   if (ledger.inspectDue) why.push("look for credentials that should be dead");
   if (!hasOwnRollout(ledger))
     for (const { version } of overdue(ledger, situation.now)) why.push(`alarm over v${version}`);
+  if (wasLeftByKilledRun(ledger, situation.now)) why.push("record what a run that was killed could not");
   // Runs without confirmation are counted by update(), which no preview calls (rule 15).
   if (ledger.rotation?.phase === "confirming" && returnTarget(ledger) && ownerHasYetToConfirm(ledger))
     why.push(`v${ledger.active} is not confirmed yet`);
@@ -227,6 +228,11 @@ function mayGoByEvidence(situation: Situation, ledger: LedgerState, version: Ver
   return (
     policy.hasLastUsed === true && decideRetirement(ledger, version, { ...policy, unusedSince: 0 }, now).step !== "hold"
   );
+}
+
+/** A session gives its lease back, and by then the trail has its events. One that may still live is left alone. */
+function wasLeftByKilledRun({ lease, outbox }: LedgerState, now: number): boolean {
+  return lease === null ? outbox.length > 0 : lease.expiresAt <= now;
 }
 
 function verdictOn(situation: Situation, ledger: LedgerState, version: VersionRecord) {

@@ -3,17 +3,41 @@
  * the tests stop the process: before a call, or after it.
  */
 
-/** Called around each side effect by the tests; absent in production. */
-export type SeamHook = (point: string, moment: "before" | "after") => void | Promise<void>;
+/**
+ * The methods of each contract that cause side effects. The census of the crash tests holds every call of theirs
+ * against this table: each has to pass the seam, and each has to be stopped by some test.
+ */
+export const SIDE_EFFECTS = {
+  SecretStore: ["putVersion", "promote", "clearCurrent", "retire", "commit"],
+  CredentialKind: ["issue", "disable", "enable", "revoke"],
+  AuditSink: ["record"],
+  Consumer: ["roll"],
+} as const;
+
+declare const SEAM: unique symbol;
+
+/** An adapter whose side effects pass the seam. */
+export type Seamed<T> = T & { readonly [SEAM]: true };
+
+export interface SeamHook {
+  /** Called around each side effect by the tests; absent in production. */
+  (point: string, moment: "before" | "after"): void | Promise<void>;
+  /** Called where a side effect is asked for, while the caller is still on the stack. */
+  asked?<T>(work: () => T): T;
+}
 
 /** Set on `globalThis` by a test's preload script. */
 export const SEAM_HOOK = Symbol.for("pulumi-rotating-secrets.seam");
+
+function installedHook(): SeamHook | undefined {
+  return (globalThis as Record<symbol, unknown>)[SEAM_HOOK] as SeamHook | undefined;
+}
 
 /** Throws when this run may cause no further side effect. */
 export type Fence = () => Promise<void>;
 
 export async function effect<T>(point: string, fence: Fence, call: () => Promise<T>): Promise<T> {
-  const hook = (globalThis as Record<symbol, unknown>)[SEAM_HOOK] as SeamHook | undefined;
+  const hook = installedHook();
   await fence();
   if (!hook) return call();
   await hook(point, "before");
@@ -22,20 +46,31 @@ export async function effect<T>(point: string, fence: Fence, call: () => Promise
   return result;
 }
 
-/** The same adapter, with the named methods passing the seam as `<prefix>.<method>`. */
+/** Lets the tests see who asks for the side effects of `work`, also where they come later. */
+export function asked<T>(work: () => T): T {
+  const hook = installedHook();
+  return hook?.asked ? hook.asked(work) : work();
+}
+
+/** The same adapter, with what causes side effects passing the seam as `<prefix>.<method>`. */
 export function throughSeam<T extends object>(
   adapter: T,
   prefix: string,
-  methods: readonly (keyof T & string)[],
+  contract: keyof typeof SIDE_EFFECTS,
   fence: Fence,
-): T {
+  /** Other fences for single methods. */
+  fences: Readonly<Record<string, Fence>> = {},
+): Seamed<T> {
+  const methods: readonly string[] = SIDE_EFFECTS[contract];
   return new Proxy(adapter, {
     get(target, property) {
       const member: unknown = Reflect.get(target, property, target);
       if (typeof member !== "function") return member;
       const method = member as (...args: unknown[]) => Promise<unknown>;
-      if (!methods.includes(property as keyof T & string)) return method.bind(target);
-      return (...args: unknown[]) => effect(`${prefix}.${String(property)}`, fence, () => method.apply(target, args));
+      if (!methods.includes(String(property))) return method.bind(target);
+      const point = `${prefix}.${String(property)}`;
+      return (...args: unknown[]) =>
+        asked(() => effect(point, fences[String(property)] ?? fence, () => method.apply(target, args)));
     },
-  });
+  }) as Seamed<T>;
 }

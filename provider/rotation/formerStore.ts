@@ -13,7 +13,7 @@ export async function emptyFormerStore(session: Session): Promise<void> {
   const { movedFrom } = session.ledger;
   if (!movedFrom) return;
   const opened = await session.openStore(movedFrom.store);
-  const former = throughSeam(opened, "formerStore", ["clearCurrent", "retire"], session.fence);
+  const former = throughSeam(opened, "formerStore", "SecretStore", session.fence);
   await former.clearCurrent((await former.load()).revision);
   for (const ref of await former.list()) await former.retire(ref);
   await session.commit(

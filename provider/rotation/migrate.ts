@@ -7,7 +7,7 @@ import type { LedgerSnapshot, SecretStore } from "../contracts/store";
 import { addMayUse } from "../lifecycle/confirmation";
 import { StateError } from "../lifecycle/errors";
 import { decodeLedger, getVersion, isUnfinished, refOf, type AdapterDescription } from "../lifecycle/ledger";
-import { throughSeam } from "./effects";
+import { throughSeam, type Seamed } from "./effects";
 import { holdAgainstIssuer } from "./inspect";
 import { Session, type Parts } from "./session";
 import { tearDown } from "./teardown";
@@ -19,8 +19,8 @@ export async function migrate(to: Parts, from: Parts, fromOptions: AdapterDescri
   if (there?.status === "live" || there?.status === "tearing-down") return;
   await Session.run(from, async (session) => {
     if (there?.identity === session.ledger.identity) return;
-    const store = throughSeam(to.store, "newStore", ["putVersion", "commit", "promote"], session.fence);
-    const audit = throughSeam(to.audit, "audit", ["record"], session.fence);
+    const store = throughSeam(to.store, "newStore", "SecretStore", session.fence);
+    const audit = throughSeam(to.audit, "audit", "AuditSink", session.fence);
     // Rule 20: a teardown is finished first; what moves then is the tombstone, so that nothing is counted anew.
     if (session.ledger.status === "tearing-down") {
       await holdAgainstIssuer(session);
@@ -53,12 +53,12 @@ export async function migrate(to: Parts, from: Parts, fromOptions: AdapterDescri
 }
 
 /** The trail goes on where it is kept now, with all that came before. */
-async function carryTrail(from: AuditSink, to: AuditSink, identity: string): Promise<void> {
+async function carryTrail(from: AuditSink, to: Seamed<AuditSink>, identity: string): Promise<void> {
   if (from.location === to.location) return;
   for (const event of await from.read(identity)) if (event) await to.record(event);
 }
 
-async function copyVersions(session: Session, to: SecretStore): Promise<void> {
+async function copyVersions(session: Session, to: Seamed<SecretStore>): Promise<void> {
   for (const version of session.ledger.versions) {
     if (version.endedAt !== null || version.fingerprint === null) continue;
     await to.putVersion(await session.store.read(refOf(version)));
@@ -68,7 +68,7 @@ async function copyVersions(session: Session, to: SecretStore): Promise<void> {
 /** @param found what the new store held when this run began: another run may have moved the secret there since. */
 async function copyLedger(
   session: Session,
-  to: SecretStore,
+  to: Seamed<SecretStore>,
   found: LedgerSnapshot,
   fromOptions: AdapterDescription,
 ): Promise<void> {

@@ -10,7 +10,7 @@ import { RotationError, StateError, UnreachableError } from "../lifecycle/errors
 import { getVersion, isUnfinished, refOf, returnTarget, type LedgerState } from "../lifecycle/ledger";
 import { raiseAlarms } from "./alarm";
 import { noteDrift } from "./drift";
-import { throughSeam, type Fence } from "./effects";
+import { throughSeam, type Fence, type Seamed } from "./effects";
 import { probeCanaries, watchHealth, type HealthReport } from "./health";
 import { holdAgainstStore } from "./inspect";
 import { enable } from "./retire";
@@ -29,6 +29,11 @@ export interface DeclaredRollout {
   readonly hasDependents: boolean;
   /** What a confirmation rests on beside health (rule 6). */
   readonly evidence: "adoption" | "issuer" | "engine";
+}
+
+/** One whose consumers are rolled through the seam. */
+interface RunningRollout extends DeclaredRollout {
+  readonly consumers: readonly Seamed<Consumer>[];
 }
 
 /** A secret as a rollout knows it. */
@@ -56,13 +61,13 @@ export async function rollOut(declared: DeclaredRollout): Promise<RolloutReport>
     for (const session of sessions) await register(session, declared);
     const target = await currentTarget(sessions);
     const before = sessions.map((session) => session.ledger.rollouts[declared.key]?.mayUse ?? []);
-    const touched: Consumer[] = [];
+    const touched: Seamed<Consumer>[] = [];
     const fence: Fence = async () => {
       for (const session of sessions) await session.fence();
     };
-    const rollout: DeclaredRollout = {
+    const rollout: RunningRollout = {
       ...declared,
-      consumers: declared.consumers.map((consumer) => throughSeam(consumer, "consumer", ["roll"], fence)),
+      consumers: declared.consumers.map((consumer) => throughSeam(consumer, "consumer", "Consumer", fence)),
     };
     try {
       await askCanaries(sessions, rollout, target);
@@ -225,9 +230,9 @@ async function askCanaries(sessions: readonly Session[], rollout: DeclaredRollou
 
 async function rollWaves(
   sessions: readonly Session[],
-  rollout: DeclaredRollout,
+  rollout: RunningRollout,
   target: RollTarget,
-  touched: Consumer[],
+  touched: Seamed<Consumer>[],
 ): Promise<readonly HealthReport[]> {
   const waves = [...new Set(rollout.consumers.map((consumer) => consumer.wave))].sort((a, b) => a - b);
   let health: readonly HealthReport[] = [];
@@ -253,7 +258,7 @@ async function settleAll(rolls: readonly Promise<void>[]): Promise<void> {
   if (failed.length > 0) throw new Unhealthy(failed.map((failure) => failure.message).join("; "));
 }
 
-async function rollOne(sessions: readonly Session[], consumer: Consumer, target: RollTarget): Promise<void> {
+async function rollOne(sessions: readonly Session[], consumer: Seamed<Consumer>, target: RollTarget): Promise<void> {
   try {
     await consumer.roll(target);
   } catch (error) {
@@ -359,9 +364,9 @@ function confirmIn(ledger: LedgerState, rollout: DeclaredRollout, version: numbe
 /** Leaves the new version where that is possible, and puts the consumers back. */
 async function backOut(
   sessions: readonly Session[],
-  rollout: DeclaredRollout,
+  rollout: RunningRollout,
   failure: Unhealthy,
-  touched: readonly Consumer[],
+  touched: readonly Seamed<Consumer>[],
   before: readonly (readonly (number | "unknown")[])[],
 ): Promise<Error> {
   const why = `rollout ${rollout.name}: ${failure.message.replace(/\.$/, "")}`;
@@ -415,8 +420,8 @@ async function raiseEpoch(sessions: readonly Session[], why: string): Promise<Er
 
 async function revertConsumers(
   sessions: readonly Session[],
-  rollout: DeclaredRollout,
-  touched: readonly Consumer[],
+  rollout: RunningRollout,
+  touched: readonly Seamed<Consumer>[],
   before: readonly (readonly (number | "unknown")[])[],
 ): Promise<string[]> {
   const target = await currentTarget(sessions);

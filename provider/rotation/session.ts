@@ -20,7 +20,7 @@ import {
   type Lease,
   type LedgerState,
 } from "../lifecycle/ledger";
-import { throughSeam, type Fence } from "./effects";
+import { asked, throughSeam, type Fence, type Seamed } from "./effects";
 import { isKnownDead, whoAmI } from "./process";
 
 /** A lease not renewed for this long is over, in ms (rule 21). */
@@ -70,11 +70,11 @@ export function isIdle(): boolean {
 }
 
 export class Session {
-  readonly store: SecretStore;
-  readonly replicas: readonly SecretStore[];
-  readonly kind: CredentialKind;
+  readonly store: Seamed<SecretStore>;
+  readonly replicas: readonly Seamed<SecretStore>[];
+  readonly kind: Seamed<CredentialKind>;
   readonly context: AdapterContext;
-  private readonly audit: AuditSink;
+  private readonly audit: Seamed<AuditSink>;
   private state: LedgerState | null;
   private revision: Revision;
   private label: VersionRef | null;
@@ -98,17 +98,12 @@ export class Session {
   ) {
     this.outboxHeld = options.holdOutbox ?? false;
     const { fence, fenceOfLedger } = this;
-    this.store = throughSeam(
-      throughSeam(parts.store, "store", ["promote", "clearCurrent", "commit"], fenceOfLedger),
-      "store",
-      ["putVersion", "retire"],
-      fence,
-    );
-    this.replicas = parts.replicas.map((replica) =>
-      throughSeam(replica, "replica", ["putVersion", "promote", "clearCurrent", "retire"], fence),
-    );
-    this.kind = throughSeam(parts.kind, "issuer", ["issue", "disable", "enable", "revoke"], fence);
-    this.audit = throughSeam(parts.audit, "audit", ["record"], fenceOfLedger);
+    // The ledger's compare-and-swap protects what is kept in one place with it.
+    const ofLedger = { promote: fenceOfLedger, clearCurrent: fenceOfLedger, commit: fenceOfLedger };
+    this.store = throughSeam(parts.store, "store", "SecretStore", fence, ofLedger);
+    this.replicas = parts.replicas.map((replica) => throughSeam(replica, "replica", "SecretStore", fence));
+    this.kind = throughSeam(parts.kind, "issuer", "CredentialKind", fence);
+    this.audit = throughSeam(parts.audit, "audit", "AuditSink", fenceOfLedger);
     this.context = parts.context;
     this.state = decodeLedger(snapshot.body, parts.store.location);
     this.revision = snapshot.revision;
@@ -214,7 +209,7 @@ export class Session {
     // The trail of a new identity begins anew.
     this.flushed = 0;
     this.holding = true;
-    await this.write(() => ({ ...structuredClone(initial), lease: this.newLease() }), events);
+    await asked(() => this.write(() => ({ ...structuredClone(initial), lease: this.newLease() }), events));
     this.startRenewal();
   }
 
@@ -223,31 +218,36 @@ export class Session {
    * @throws ConflictError when somebody else changed it: this run has lost its right and stops.
    */
   async commit(change: (ledger: LedgerState) => void, ...events: readonly EventFields[]): Promise<void> {
-    await this.write(() => {
-      const next = structuredClone(this.ledger);
-      change(next);
-      return next;
-    }, events);
+    const next = () => {
+      const ledger = structuredClone(this.ledger);
+      change(ledger);
+      return ledger;
+    };
+    await asked(() => this.write(next, events));
   }
 
   /** Moves the label of "current" in every store; rule 22: all replicas before anything is committed. */
   async promoteEverywhere(ref: VersionRef): Promise<void> {
-    await this.exclusively(async () => {
-      this.revision = await this.store.promote(ref, this.label, this.revision);
-      this.label = ref;
+    await asked(async () => {
+      await this.exclusively(async () => {
+        this.revision = await this.store.promote(ref, this.label, this.revision);
+        this.label = ref;
+      });
+      for (const replica of this.replicas) {
+        const seen = await replica.load();
+        await replica.promote(ref, seen.current, seen.revision);
+      }
     });
-    for (const replica of this.replicas) {
-      const seen = await replica.load();
-      await replica.promote(ref, seen.current, seen.revision);
-    }
   }
 
   async clearCurrentEverywhere(): Promise<void> {
-    await this.exclusively(async () => {
-      this.revision = await this.store.clearCurrent(this.revision);
-      this.label = null;
+    await asked(async () => {
+      await this.exclusively(async () => {
+        this.revision = await this.store.clearCurrent(this.revision);
+        this.label = null;
+      });
+      for (const replica of this.replicas) await replica.clearCurrent((await replica.load()).revision);
     });
-    for (const replica of this.replicas) await replica.clearCurrent((await replica.load()).revision);
   }
 
   private async acquire(): Promise<void> {

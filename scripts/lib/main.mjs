@@ -1,4 +1,5 @@
 // Reads the command line and runs the one command that it names.
+import { runFullMatrix } from "./crash.mjs";
 import { Problem } from "./problem.mjs";
 import { runDemo } from "./demo.mjs";
 import { runTests } from "./test.mjs";
@@ -13,15 +14,19 @@ const USAGE = `Usage: npm test [${Object.keys(SUITES).join(" | ")}]   or   npm r
  */
 export async function main([command, ...rest]) {
   if (command === "test") return runTests(rest);
-  if (command === "demo") {
-    try {
-      return await runDemo(rest);
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      say(`The demo could not start. ${error.message}`);
-      return 1;
-    }
-  }
+  if (command === "demo") return started("The demo", () => runDemo(rest));
+  if (command === "crash-matrix") return started("The matrix", () => runFullMatrix());
   say(`Unknown command "${command ?? ""}". ${USAGE}`);
   return 2;
+}
+
+/** @param {string} what @param {() => Promise<number>} work */
+async function started(what, work) {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    say(`${what} could not start. ${error.message}`);
+    return 1;
+  }
 }

@@ -73,6 +73,9 @@ function finish(results) {
   const file = process.env.TEST_TOTALS_FILE;
   if (file) writeFileSync(file, `${total.passed} ${total.failed}\n`);
   const closing = file ? `Tests: ${total.passed} passed and ${total.failed} failed.` : closingLine(total);
-  process.stdout.write(`\n${rows.join("\n")}\n\n${closing}\n`);
+  const summaries = results.flatMap(({ summary }) => summary ?? []);
+  // A suite that was run by itself ends with the line of its own.
+  const lines = results.length === 1 ? [closing, ...summaries] : [...summaries, closing];
+  process.stdout.write(`\n${rows.join("\n")}\n\n${lines.join("\n")}\n`);
   return total.failed === 0 && total.passed > 0 ? 0 : 1;
 }

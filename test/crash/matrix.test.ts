@@ -1,83 +1,113 @@
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { startPostgres, type PostgresServer } from "../support/postgres";
-import { HOUR, SCENARIOS, type Scenario } from "./scenarios";
-import { CrashSite } from "./site";
+import { CallNames } from "./calls";
+import { takeCensus, type Census } from "./census";
+import { MOMENTS, MORE_RUNS, Stage, stopAndSettle, type Row } from "./cells";
+import { Compiled, ROOT } from "./compiled";
+import { listedIn } from "./page";
+import { Results, type Result } from "./results";
+import { SCENARIOS, type Scenario } from "./scenarios";
+import type { Moment } from "./victim";
+import { Victims } from "./victims";
 
-/** `lost`: the call is done, and its reply never comes. */
-const MOMENTS = ["before", "after", "lost"] as const;
-const MORE_RUNS = 3;
-const PARALLEL = 2;
+const PARALLEL = 3;
 
 describe("a run that is stopped at any of its external calls", function () {
   this.timeout(25 * 60_000);
   let server: PostgresServer;
-  const total = { points: 0, cells: 0, failures: 0 };
+  let compiled: Compiled;
+  let victims: Victims;
+  let census: Census;
+  let names: CallNames;
+  const rows: Row[] = [];
+  const results: Result[] = [];
+  /** The call sites that were stopped, at each moment. */
+  const stopped: Record<Moment, Set<string>> = { before: new Set(), after: new Set(), lost: new Set() };
+
   before(async () => {
+    compiled = new Compiled();
+    victims = new Victims(compiled, 2);
+    census = takeCensus();
+    names = new CallNames(census);
     server = await startPostgres({ settings: { max_connections: "200" } });
   });
   after(async () => {
+    await victims.close();
     await server.stop();
-    console.log(`crash points=${total.points} moments=${MOMENTS.length} failures=${total.failures}`);
+    compiled.remove();
+    const failures = results.filter((result) => result.wrong.length > 0).length;
+    const summary = `crash points=${rows.length} moments=${MOMENTS.length}`;
+    // The whole suite ends with it; its failed tests are counted there.
+    const file = process.env["TEST_SUMMARY_FILE"];
+    if (file) writeFileSync(file, JSON.stringify({ summary, failures }));
+    else console.log(`${summary} failures=${failures}`);
   });
 
   for (const scenario of SCENARIOS)
     it(`settles within ${MORE_RUNS} more runs: ${scenario.name}`, async () => {
-      const points = await callsOf(scenario);
-      assert.ok(points.length > 0);
-      const cells = points.flatMap((point, index) =>
-        MOMENTS.map((moment) => ({ point, at: `${index + 1}:${moment}` })),
-      );
-      total.points += points.length;
-      const failures: string[] = [];
-      await inParallel(cells, async ({ point, at }) => {
-        const found = await cell(scenario, at).catch((error: unknown) => [String((error as Error).stack)]);
-        total.cells++;
-        if (found.length > 0) failures.push(`${scenario.name}, ${point} (${at}): ${found.slice(0, 3).join("; ")}`);
-      });
-      total.failures += failures.length;
-      assert.deepEqual(failures, [], `${failures.length} of ${cells.length} cells`);
+      const stage = await Stage.open(scenario, server, victims, PARALLEL);
+      try {
+        const mine = chosen(scenario, await stage.calls(names));
+        rows.push(...mine);
+        const cells = mine.flatMap((row) => MOMENTS.map((moment) => ({ row, moment, wrong: [] as string[] })));
+        await stage.each(cells, async (site, cell) => {
+          const { row, moment } = cell;
+          cell.wrong = await stopAndSettle(site, scenario, { ...row.at, moment });
+          if (cell.wrong.length === 0) row.point.sites.forEach((name) => stopped[moment].add(name));
+          else console.log(`      ${tell(row, moment, cell.wrong)}`);
+        });
+        results.push(
+          ...cells.map(({ row, ...cell }) => ({
+            ...cell,
+            scenario: scenario.name,
+            name: row.name,
+            covered: "handler" as const,
+          })),
+        );
+        const failed = cells.filter(({ wrong }) => wrong.length > 0);
+        const told = failed.map(({ row, moment, wrong }) => tell(row, moment, wrong));
+        assert.deepEqual(told, [], `${failed.length} of ${cells.length} cells`);
+      } finally {
+        await stage.close();
+      }
     });
 
-  /** The numbered calls of the run when nothing stops it. */
-  async function callsOf(scenario: Scenario): Promise<string[]> {
-    const site = await CrashSite.open(server);
-    try {
-      await scenario.prepare(site);
-      const { points, error } = await site.stopped(scenario.run, "0:before");
-      assert.equal(error !== undefined, scenario.failsAnyway ?? false, error);
-      return points;
-    } finally {
-      await site.close();
+  /** Which of the calls of a run are stopped. */
+  function chosen({ stopAt }: Scenario, calls: readonly Row[]): Row[] {
+    const known = new Set(rows.flatMap((row) => row.point.sites));
+    const isNew = ({ at, point }: Row) => at.nth === 1 && point.sites.some((site) => !known.has(site));
+    switch (stopAt) {
+      case "every call":
+        return [...calls];
+      case "every third call":
+        return calls.filter((row, index) => index % 3 === 1 || isNew(row));
+      case "new calls":
+        return calls.filter(isNew);
     }
   }
 
-  async function cell(scenario: Scenario, at: string): Promise<string[]> {
-    const site = await CrashSite.open(server);
-    try {
-      await scenario.prepare(site);
-      site.watch();
-      await site.stopped(scenario.run, at);
-      const gone = scenario.then.do === "destroy";
-      // Consumers of what is torn down end with it.
-      if (gone) site.endLoad();
-      for (let run = 0; run < MORE_RUNS; run++) {
-        await site.clean(scenario.then).catch((error: unknown) => {
-          if (run > 0 || !scenario.nextMayFail) throw error;
-        });
-        site.advance(HOUR + 1000);
-      }
-      return await site.settled(gone);
-    } finally {
-      await site.close();
-    }
-  }
+  it("is stopped at every place in the library that causes a side effect, at each moment", () => {
+    assert.deepEqual(census.problems, []);
+    const missing = MOMENTS.flatMap((moment) =>
+      census.sites.filter((site) => !stopped[moment].has(site.name)).map((site) => `${moment}: ${site.name}`),
+    );
+    assert.deepEqual(missing, []);
+  });
+
+  it("is stopped at the points that docs/crash-matrix.md lists, and at no other", async () => {
+    const kept = await Results.open("handler");
+    kept.replace(results);
+    const listed = listedIn(readFileSync(join(ROOT, "docs/crash-matrix.md"), "utf8"));
+    const titles = (all: readonly { scenario: string; name: string }[]) =>
+      all.map((row) => `${row.scenario}: ${row.name}`);
+    assert.deepEqual(titles(listed), titles(rows), "write the page anew: npm run docs:crash-matrix");
+    const open = listed.filter(({ cells }) => cells.some((cell) => !/^H/.test(cell) || cell.includes("!")));
+    assert.deepEqual(titles(open), [], "the page has cells that were not run, or did not settle");
+  });
 });
 
-async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = [...items];
-  await Promise.all(
-    Array.from({ length: PARALLEL }, async () => {
-      for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
-    }),
-  );
+function tell(row: Row, moment: Moment, wrong: readonly string[]): string {
+  return `${row.name}, ${moment}: ${wrong.slice(0, 3).join("; ")}`;
 }

@@ -210,6 +210,15 @@ describe("a decision", () => {
   it("is to update when only the epoch of the reference differs", () => {
     assert.equal(decide(situation({ entry: { version: 2, incarnation: 2, epoch: 1 } })).action, "update");
   });
+  it("is to record what a run that was killed could not, and to leave one alone that may still live", () => {
+    const killed = (more: Partial<LedgerState>) =>
+      decide(situation({ ledger: ledger({ versions: [version(2, "active")], ...more }) })).action;
+    const lease = { run: "r", user: "u", host: "h", scope: "s", pid: 1, processStart: "1", acquiredAt: NOW - HOUR };
+    const outbox = [{} as LedgerState["outbox"][number]];
+    assert.equal(killed({ lease: { ...lease, expiresAt: NOW }, outbox }), "update");
+    assert.equal(killed({ lease: null, outbox }), "update");
+    assert.equal(killed({ lease: { ...lease, expiresAt: NOW + 1 }, outbox }), "same");
+  });
   it("is to return only from what the owning stack has left unconfirmed for too long, and never once it was confirmed", () => {
     const rotation = ledger().rotation;
     assert.ok(rotation);

@@ -1,0 +1,26 @@
+/** Writes docs/crash-matrix.md from the results of this state of the source: `npm run docs:crash-matrix`. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { format } from "prettier";
+import { ROOT } from "./compiled";
+import { pageOf } from "./page";
+import { Results } from "./results";
+
+async function main(): Promise<void> {
+  const handler = (await Results.open("handler")).all();
+  const cli = (await Results.open("cli")).all();
+  if (handler.size === 0) throw new Error("There are no results for this state of provider/. Run: npm run test:crash");
+  const rows = new Map([...handler.values()].map(({ scenario, name }) => [`${scenario}|${name}`, { scenario, name }]));
+  const page = pageOf([...rows.values()], new Map([...handler, ...cli]));
+  const file = join(ROOT, "docs/crash-matrix.md");
+  writeFileSync(file, await format(page, { parser: "markdown", printWidth: 120 }));
+  const open = [...handler.values(), ...cli.values()].filter((result) => result.wrong.length > 0);
+  console.log(
+    `${rows.size} points, ${handler.size} results of the handler, ${cli.size} of the CLI, ${open.length} failed`,
+  );
+}
+
+void main().catch((error: unknown) => {
+  console.error((error as Error).message);
+  process.exitCode = 1;
+});
