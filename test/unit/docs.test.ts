@@ -112,6 +112,38 @@ describe("the engine's sharp edges", () => {
   });
 });
 
+describe("the guarantees", () => {
+  const page = read("docs/guarantees.md");
+  const sections = page.split(/^## (?=\d)/m).slice(1);
+
+  it("are those of the README, in its order", () => {
+    const promises = [...read("README.md").matchAll(/^(\d)\. \*\*(.*?)\.\*\*/gm)];
+    assert.equal(promises.length, 5);
+    const simple = (text: string) => text.toLowerCase().replace(/[^a-z]+/g, " ");
+    for (const [index, [, number, promise]] of promises.entries()) {
+      const [title = ""] = sections[index]?.split("\n") ?? [];
+      const words = simple(promise ?? "").split(" ");
+      assert.ok(title.startsWith(`${number}. `), title);
+      assert.ok(
+        words.filter((word) => simple(title).split(" ").includes(word)).length > words.length / 2,
+        `"${title}" is "${promise}"`,
+      );
+    }
+  });
+
+  it("each name the tests that hold them, and what is not promised", () => {
+    assert.equal(sections.length, 5);
+    for (const section of sections) {
+      const [title = ""] = section.split("\n");
+      const tests = testsNamedIn(section);
+      assert.ok(tests.length >= 5, title);
+      assert.deepEqual(unknownTests(tests), [], title);
+      assert.match(section, /^- Rules: ./m, title);
+      assert.ok((section.split("\nNot promised:\n")[1]?.match(/^- \*\*/gm) ?? []).length >= 5, title);
+    }
+  });
+});
+
 describe("the tables of the documentation", () => {
   it("name every input of the secret, and no other", () => {
     assert.deepEqual(namesIn("docs/inputs.md", "The secret").sort(), namesOf(secretVersionInputs).sort());
