@@ -137,7 +137,8 @@ export function secretVersionProvider(runtime: Runtime) {
     if (!ledger || ledger.identity !== entry.identity || ledger.active !== entry.version) return unchanged;
     const parts = await runtime.parts({ name: entry.name, store: entry.store, ...ledger.declared }, entry.stack);
     try {
-      const finding = await findDrift(parts, ledger);
+      const { finding, notes } = await findDrift(parts, ledger);
+      for (const note of notes) runtime.context.log.warn(`${entry.name}: ${note}.`);
       if (finding)
         runtime.context.log.warn(
           `${entry.name}: v${entry.version}: ${finding.detail}. The next pulumi up ` +

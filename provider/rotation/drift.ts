@@ -75,22 +75,40 @@ export function driftError(session: Session): RotationError | undefined {
   );
 }
 
-/** For a refresh: only looks, and changes nothing. @throws UnreachableError where it cannot be told. */
-export async function findDrift(parts: Parts, ledger: LedgerState): Promise<Finding | undefined> {
+/**
+ * For a refresh: only looks, and changes nothing.
+ * @returns what the next run has to see to, and what is only to be known.
+ * @throws UnreachableError where it cannot be told.
+ */
+export async function findDrift(
+  parts: Parts,
+  ledger: LedgerState,
+): Promise<{ readonly finding?: Finding; readonly notes: readonly string[] }> {
   const active = activeVersion(ledger);
-  if (!active || active.proof !== null || ledger.status !== "live" || isUnfinished(ledger.rotation)) return undefined;
+  if (!active || active.proof !== null || ledger.status !== "live" || isUnfinished(ledger.rotation))
+    return { notes: [] };
   const seen = await verifyStored(parts, active);
-  if (!seen.works) return { kind: "drift", detail: seen.detail };
+  if (!seen.works) return { finding: { kind: "drift", detail: seen.detail }, notes: [] };
   const wrong: string[] = [];
   for (const store of [parts.store, ...parts.replicas]) {
     const { current } = await store.load();
     if (current?.token !== active.rotationId)
       wrong.push(`"current" points to ${current ? `v${current.version}` : "nothing"} in ${store.location}`);
   }
+  const finding: Finding | undefined = wrong.length > 0 ? { kind: "repair", detail: wrong.join("; ") } : undefined;
+  return { ...(finding ? { finding } : {}), notes: await brokenPredecessors(parts, ledger) };
+}
+
+/** Nothing is to be repaired there: it is on its way out, and cannot be returned to any more. */
+async function brokenPredecessors(parts: Parts, ledger: LedgerState): Promise<string[]> {
+  const notes: string[] = [];
   for (const version of unretired(ledger)) {
-    if (getVersion(ledger, version.version).state !== "superseded") continue;
-    const other = await verifyStored(parts, version);
-    if (!other.works) wrong.push(`v${version.version} does not work any more: ${other.detail}`);
+    if (version.state !== "superseded" || isBroken(ledger, version.version)) continue;
+    const { works, detail } = await verifyStored(parts, version);
+    if (!works)
+      notes.push(
+        `v${version.version}, which is superseded, does not work any more: ${detail}. There is no return to it`,
+      );
   }
-  return wrong.length > 0 ? { kind: "repair", detail: wrong.join("; ") } : undefined;
+  return notes;
 }

@@ -379,8 +379,11 @@ export async function deleteVersion(
     }
     const version = findVersion(ledger, entry.version);
     // Rule 9: an entry of the version that is active (again) is only a stale incarnation.
-    if (!version || version.version === ledger.active || version.endedAt !== null)
+    if (!version || version.version === ledger.active || version.endedAt !== null) {
+      // What asked for its end may be done with that.
+      await reportIncidents(session);
       return nothing("its version needs no retirement");
+    }
     await beforeActing(secret, session);
     await noteDrift(session);
     const outcome = await tryToRetire(session, entry.version, secret.retirement);

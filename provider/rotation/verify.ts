@@ -11,7 +11,9 @@ export async function verifyStored(
 ): Promise<Verification> {
   try {
     const stored = await store.read(refOf(version));
-    return await kind.verify(stored.value, stored.issued);
+    const { works, detail } = await kind.verify(stored.value, stored.issued);
+    // It becomes part of longer sentences.
+    return { works, detail: detail.replace(/\.$/, "") };
   } catch (error) {
     if (error instanceof NotFoundError) return { works: false, detail: "its value is no longer in the store" };
     throw error;

@@ -52,11 +52,12 @@ function isMatched(record: VersionRecord, event: RotationEvent): boolean {
 
 /** Open incidents of which nothing is left to do. */
 export function closableIncidents(ledger: LedgerState): IncidentRecord[] {
-  return ledger.incidents.filter(
-    (incident) =>
-      incident.closedAt === null &&
-      isAnswered(incident, ledger.confirmedIssueAt) &&
-      incident.matched.every((version) => hasEnded(ledger, version)),
+  return ledger.incidents.filter((incident) => incident.closedAt === null && isDone(ledger, incident));
+}
+
+function isDone(ledger: LedgerState, incident: IncidentRecord): boolean {
+  return (
+    isAnswered(incident, ledger.confirmedIssueAt) && incident.matched.every((version) => hasEnded(ledger, version))
   );
 }
 
@@ -79,7 +80,7 @@ export function reportOf(ledger: LedgerState, incident: IncidentRecord): Inciden
     reason: incident.reason,
     at: new Date(incident.at).toISOString(),
     requestedBy: incident.requestedBy,
-    done: incident.closedAt !== null,
+    done: incident.closedAt !== null || isDone(ledger, incident),
     versions: incident.matched.map((version) => ({
       version,
       done: hasEnded(ledger, version),

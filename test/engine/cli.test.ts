@@ -1,55 +1,27 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { findProjectFile, programFolder } from "../../cli/project";
 import { readState } from "../../cli/state";
-import { PASSPHRASE, Site } from "./site";
+import { rotationCommand } from "./rotationCommand";
+import { Site } from "./site";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 /** Retired with the first run after its grace: fewer runs to wait for. */
 const WITHOUT_SOAK = 'retirement: { grace: "1h", soak: "0s" },';
-const BINARY = resolve(__dirname, "../../dist/cli/main.js");
-
-interface Answer {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
 
 describe("the rotation command", function () {
   this.timeout(300_000);
   let site: Site;
 
-  /** The real binary, as a user runs it: where pulumi runs, with the same environment. */
-  async function rotation(args: readonly string[], at = site, cwd = at.stack.folder): Promise<Answer> {
-    const child = spawn(process.execPath, [BINARY, ...args], {
-      cwd,
-      env: at.stack.env,
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    let out = "";
-    let err = "";
-    child.stdout.on("data", (data) => (out += String(data)));
-    child.stderr.on("data", (data) => (err += String(data)));
-    const code = await new Promise<number | null>((done) => child.on("close", done));
-    for (const secret of await secrets(at))
-      assert.ok(!`${out}${err}`.includes(secret), "a secret value is in the output");
-    return { code, out, err };
-  }
+  const rotation = (args: readonly string[], at = site, cwd = at.stack.folder) => rotationCommand(at, args, cwd);
 
   async function must(args: readonly string[], at = site, cwd = at.stack.folder): Promise<string> {
     const { code, out, err } = await rotation(args, at, cwd);
     assert.equal(code, 0, `${out}${err}`);
     return out;
-  }
-
-  async function secrets(at: Site): Promise<string[]> {
-    const store = at.store();
-    const stored = await Promise.all((await store.list()).map((ref) => store.read(ref)));
-    return [PASSPHRASE, at.server.password, ...stored.map(({ value }) => value["password"] ?? "")].filter(Boolean);
   }
 
   beforeEach(async () => {
