@@ -324,6 +324,17 @@ describe("a rotating secret", () => {
     assert.deepEqual(live(), ["v1", "v2"]);
   });
 
+  it("lets no rollout leave a ledger that is older than what is in the store (rule 24)", async () => {
+    await up();
+    const memory = await new Runtime(() => undefined, clock).store(store);
+    const before = (await memory.load()).body;
+    clock.advance(91 * DAY);
+    await stack.up(secret(), rollout(), { targetSecret: true });
+    await memory.commit(before, (await memory.load()).revision);
+    assert.match(String((await stack.destroy()).error), /the store has versions that the ledger does not know \(v2\)/);
+    assert.deepEqual(Object.keys((await ledger()).rollouts), ["org/app/prod::orders"]);
+  });
+
   it("moves to another store only when that is declared, and empties the former one last", async () => {
     await up();
     const moved = { type: "memory", name: "db2" };
