@@ -287,6 +287,14 @@ describe("a rotating secret", () => {
     assert.deepEqual(live(), ["v1"]);
   });
 
+  it("is torn down by a copy of its state, as any resource is, while it was not handed over", async () => {
+    await up();
+    const copy = new MiniStack(clock, "org/app/copy");
+    copy.secret = structuredClone(stack.secret);
+    assert.equal((await copy.destroy()).error, undefined);
+    assert.deepEqual(live(), []);
+  });
+
   it("stops before any side effect while another run holds the lease, and names it", async () => {
     await up();
     const opened = await stack.ledger(store);
