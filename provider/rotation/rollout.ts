@@ -525,6 +525,8 @@ export async function leave(secrets: readonly UsedSecret[], key: string): Promis
       if (!record) continue;
       await holdAgainstStore(session);
       const gone = session.ledger.status !== "live";
+      // Rule 24: the entry of a rollout may be as old as a restored ledger, so that its reference does not show it.
+      if (!gone) await holdAgainstStore(session);
       await session.commit(
         (next) => {
           Reflect.deleteProperty(next.rollouts, key);

@@ -4,16 +4,16 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { judge, sum } from "./counts.mjs";
-import { ROOT } from "./paths.mjs";
+import { ROOT, cacheFolder } from "./paths.mjs";
 import { run } from "./processes.mjs";
 import { inWords, say } from "./say.mjs";
 
 const MINUTE = 60_000;
 
 /**
- * In the order in which they run. `budgetMs`: a suite that takes longer is ended and has failed. `onlyByName`: not part
- * of `npm test` by itself. `folders`: what it runs, by default the folder of its name; each in a process of its own, at
- * the same time.
+ * In the order in which they run. `budgetMs`: a suite that takes longer is ended and has failed. `jobs`: so many of its
+ * files run at a time. `onlyByName`: not part of `npm test` by itself. `folders`: what it runs, by default the folder of
+ * its name; each in a process of its own, at the same time.
  */
 export const SUITES = {
   unit: { budgetMs: 3 * MINUTE, needsPulumi: false },
@@ -21,7 +21,7 @@ export const SUITES = {
   rules: { budgetMs: 6 * MINUTE, needsPulumi: false },
   random: { budgetMs: 15 * MINUTE, needsPulumi: false, onlyByName: true },
   faults: { budgetMs: 10 * MINUTE, needsPulumi: true },
-  engine: { budgetMs: 25 * MINUTE, needsPulumi: true },
+  engine: { budgetMs: 25 * MINUTE, needsPulumi: true, jobs: 2 },
   // The model takes one core for as long as the matrix takes the other.
   crash: { budgetMs: 25 * MINUTE, needsPulumi: true, folders: ["crash", "random"] },
 };
@@ -34,9 +34,9 @@ export const SUITES = {
  */
 export async function runSuite(name, env) {
   const started = Date.now();
-  const { budgetMs, folders = [name] } = SUITES[name];
+  const { folders = [name] } = SUITES[name];
   const parts = await Promise.all(
-    folders.map((folder, index) => runFolder(`test/${folder}`, env, budgetMs, index > 0)),
+    folders.map((folder, index) => runFolder(`test/${folder}`, env, SUITES[name], index > 0)),
   );
   const counts = sum(parts.map((part) => part.counts));
   const problems = parts.flatMap((part) => part.problem ?? []);
@@ -53,7 +53,7 @@ export async function runSuite(name, env) {
 }
 
 /** @param {boolean} later its output comes in one piece when it is done, so that it does not mix with another's */
-async function runFolder(folder, env, budgetMs, later) {
+async function runFolder(folder, env, { budgetMs, jobs }, later) {
   if (!existsSync(join(ROOT, folder))) {
     return { ...judge(undefined, 0), problem: `ran no test: there is no folder ${folder}` };
   }
@@ -67,11 +67,18 @@ async function runFolder(folder, env, budgetMs, later) {
         join(ROOT, "node_modules/mocha/bin/mocha.js"),
         "--reporter",
         join(ROOT, "scripts/lib/mocha-reporter.cjs"),
+        ...(jobs ? ["--parallel", "--jobs", String(jobs)] : []),
         `${folder}/**/*.test.ts`,
       ],
       {
         cwd: ROOT,
-        env: { ...env, TEST_COUNTS_FILE: countsFile, TEST_SUMMARY_FILE: summaryFile },
+        env: {
+          // The tests start hundreds of Node processes that load the same; from Node 22 on they need not compile it again.
+          NODE_COMPILE_CACHE: join(cacheFolder(), "compile-cache"),
+          ...env,
+          TEST_COUNTS_FILE: countsFile,
+          TEST_SUMMARY_FILE: summaryFile,
+        },
         show: !later,
         limitMs: budgetMs,
       },

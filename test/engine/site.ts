@@ -21,6 +21,7 @@ export function sharedServer(): Promise<PostgresServer> {
   return (server ??= startPostgres());
 }
 
+// Where files run in parallel, the second file of a process gets another server, which ends with the process.
 after(async () => {
   await (await server)?.stop();
   server = undefined;

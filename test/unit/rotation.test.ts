@@ -310,6 +310,14 @@ describe("a rotating secret", () => {
     assert.deepEqual(live(), ["v1"]);
   });
 
+  it("is torn down by a copy of its state, as any resource is, while it was not handed over", async () => {
+    await up();
+    const copy = new MiniStack(clock, "org/app/copy");
+    copy.secret = structuredClone(stack.secret);
+    assert.equal((await copy.destroy()).error, undefined);
+    assert.deepEqual(live(), []);
+  });
+
   it("stops before any side effect while another run holds the lease, and names it", async () => {
     await up();
     const opened = await stack.ledger(store);
@@ -368,6 +376,17 @@ describe("a rotating secret", () => {
     assert.match(String(refused.error?.message), /rotation adopt orders-db/);
     assert.match(String((await stack.destroy()).error), /rotation adopt orders-db/);
     assert.deepEqual(live(), ["v1", "v2"]);
+  });
+
+  it("lets no rollout leave a ledger that is older than what is in the store (rule 24)", async () => {
+    await up();
+    const memory = await new Runtime(() => undefined, clock).store(store);
+    const before = (await memory.load()).body;
+    clock.advance(91 * DAY);
+    await stack.up(secret(), rollout(), { targetSecret: true });
+    await memory.commit(before, (await memory.load()).revision);
+    assert.match(String((await stack.destroy()).error), /the store has versions that the ledger does not know \(v2\)/);
+    assert.deepEqual(Object.keys((await ledger()).rollouts), ["org/app/prod::orders"]);
   });
 
   it("moves to another store only when that is declared, and empties the former one last", async () => {

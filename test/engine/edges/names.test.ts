@@ -72,12 +72,6 @@ const shop = new Shop("shop");\n`;
       /its owner is called organization\/shop\/dev in the ledger, and this stack is organization\/shop\/prod\. Nothing was changed\. .*rotation adopt orders-db/;
     await at.refused(told);
     await at.rotation("adopt", "orders-db", "--reason", "renamed", "--yes");
-    await at.refused(
-      /written by stack organization\/shop\/dev, and the secret belongs to .*run pulumi up/,
-      "destroy",
-      "--yes",
-      "--skip-preview",
-    );
     await at.up();
     assert.deepEqual((await at.users()).registered, { [key("orders", "organization/shop/prod")]: [1] });
 
