@@ -40,3 +40,23 @@ function problemOf({ passed, failed }, exitCode) {
 export function closingLine({ passed, failed }) {
   return `${passed} passed, ${failed} failed`;
 }
+
+/**
+ * The last lines of a run. A suite that was run by itself ends with the line of its own, if it has one; several end with
+ * the counts.
+ *
+ * @param {{ summary?: string | undefined }[]} suites @param {string} counts
+ */
+export function lastLines(suites, counts) {
+  const summaries = suites.flatMap(({ summary }) => summary ?? []);
+  return suites.length === 1 ? [counts, ...summaries] : [...summaries, counts];
+}
+
+/**
+ * The line of a suite's own. A test that failed without a failure being counted there counts all the same.
+ *
+ * @param {{ summary: string, failures: number } | undefined} told @param {Counts} counts
+ */
+export function summaryLine(told, { failed }) {
+  return told && `${told.summary} failures=${Math.max(told.failures, failed)}`;
+}

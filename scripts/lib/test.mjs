@@ -1,6 +1,6 @@
 // `npm test [suite]`: sets up what the suites need, runs them, adds up.
 import { writeFileSync } from "node:fs";
-import { closingLine, sum } from "./counts.mjs";
+import { closingLine, lastLines, sum } from "./counts.mjs";
 import { prepare } from "./prepare.mjs";
 import { Problem } from "./problem.mjs";
 import { stopAllOnSignal } from "./processes.mjs";
@@ -73,9 +73,6 @@ function finish(results) {
   const file = process.env.TEST_TOTALS_FILE;
   if (file) writeFileSync(file, `${total.passed} ${total.failed}\n`);
   const closing = file ? `Tests: ${total.passed} passed and ${total.failed} failed.` : closingLine(total);
-  const summaries = results.flatMap(({ summary }) => summary ?? []);
-  // A suite that was run by itself ends with the line of its own.
-  const lines = results.length === 1 ? [closing, ...summaries] : [...summaries, closing];
-  process.stdout.write(`\n${rows.join("\n")}\n\n${lines.join("\n")}\n`);
+  process.stdout.write(`\n${rows.join("\n")}\n\n${lastLines(results, closing).join("\n")}\n`);
   return total.failed === 0 && total.passed > 0 ? 0 : 1;
 }

@@ -13,6 +13,8 @@ import type { Moment } from "./victim";
 import { Victims } from "./victims";
 
 const PARALLEL = 3;
+/** To look for a fault: only each so-manieth cell. The tests that count then fail. */
+const EVERY = Number(process.env["CRASH_EVERY"] ?? 1);
 
 describe("a run that is stopped at any of its external calls", function () {
   this.timeout(25 * 60_000);
@@ -51,7 +53,8 @@ describe("a run that is stopped at any of its external calls", function () {
       try {
         const mine = chosen(scenario, await stage.calls(names));
         rows.push(...mine);
-        const cells = mine.flatMap((row) => MOMENTS.map((moment) => ({ row, moment, wrong: [] as string[] })));
+        const all = mine.flatMap((row) => MOMENTS.map((moment) => ({ row, moment, wrong: [] as string[] })));
+        const cells = all.filter((_, index) => index % EVERY === 0);
         await stage.each(cells, async (site, cell) => {
           const { row, moment } = cell;
           cell.wrong = await stopAndSettle(site, scenario, { ...row.at, moment });

@@ -146,6 +146,16 @@ describe("The scripts behind npm test and npm run demo", () => {
       assert.equal(judge({ passed: 0, failed: 0, skipped: 4 }, 0).problem, "ran no test");
     });
 
+    it("and end a suite that was run by itself with the line of its own, where every failed test counts", async () => {
+      const { lastLines, summaryLine } = await counting;
+      const told = { summary: "crash points=2 moments=3", failures: 0 };
+      const crash = { summary: summaryLine(told, { passed: 9, failed: 1, skipped: 0 }) };
+      assert.equal(crash.summary, "crash points=2 moments=3 failures=1");
+      assert.deepEqual(lastLines([crash], "9 passed, 1 failed"), ["9 passed, 1 failed", crash.summary]);
+      assert.deepEqual(lastLines([{}, crash], "9 passed, 1 failed"), [crash.summary, "9 passed, 1 failed"]);
+      assert.equal(summaryLine(undefined, { passed: 1, failed: 0, skipped: 0 }), undefined);
+    });
+
     it("what mocha really ran, with our reporter", () => {
       const folder = mkdtempSync(join(tmpdir(), "rotation-reporter-"));
       try {
