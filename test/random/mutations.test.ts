@@ -22,7 +22,7 @@ import { KEY, World, type Setup } from "./world";
 import type { Properties } from "../support/miniEngine";
 
 /** How many sequences a mutation may survive. */
-const RUNS = 600;
+const RUNS = 300;
 
 /** Each puts its mutation in place, and returns how to take it away. */
 const mutations: Readonly<Record<string, () => () => void>> = {
@@ -110,9 +110,11 @@ const mutations: Readonly<Record<string, () => () => void>> = {
     ),
   "does not look for versions that the ledger does not know": () =>
     reads((point, answer, { world }) => {
-      if (point !== "store.list") return answer;
+      if (point !== "store.list" && point !== "issuer.inspect") return answer;
       const known = world.subjects.flatMap(({ ledger }) => ledger?.versions.map((record) => record.rotationId) ?? []);
-      return answer.filter((ref: { token: string }) => known.includes(ref.token));
+      return answer.filter((one: { token?: string; rotationId?: string }) =>
+        known.includes(one.token ?? one.rotationId ?? ""),
+      );
     }),
   "adopts a ledger from a backup with the confirmations that are in it": () =>
     commits((ledger, events) => {
@@ -183,6 +185,27 @@ interface Scene {
 
 /** What chance rarely puts together. It is played before each random sequence. */
 const SCENES: Readonly<Record<string, Scene>> = {
+  "retires without grace": {
+    setup: { begin: 3, confirmation: "required", soak: "0s", key: false },
+    actions: [{ do: "read current" }, up, otherUp, up],
+  },
+  "does not remember what a rollout left behind": {
+    setup: { begin: 2, confirmation: "required", soak: "0s", key: false, pinned: true },
+    actions: [{ do: "other destroy", fault }, interval, up, grace, up],
+  },
+  "does not wait for the owning stack": {
+    setup: { begin: 0, confirmation: "required", soak: "0s", key: false, adopt: true },
+    actions: [{ ...up, mode: "target secret" }, grace, { ...up, mode: "target secret" }],
+  },
+  "takes anybody's lease for its own": {
+    setup: { begin: 3 },
+    actions: [{ ...up, fault: { kind: "killBefore", at: 8, holder: "unknown" } }, up],
+  },
+  // It is killed once the label has moved.
+  "hands out without recording that it will": {
+    setup: { begin: 3, minted: false, replica: false, adopt: false, key: false },
+    actions: [{ ...up, fault: { kind: "killAfter", at: 13, holder: "dead" } }],
+  },
   "does not start the grace of a version that was left again": {
     setup: { begin: 3, confirmation: "required" },
     actions: [
