@@ -68,6 +68,8 @@ export const memoryCheckOptions = z.strictObject({
   workload: z.string(),
   /** Asks for the fingerprint instead of the health. */
   evidence: z.boolean().optional(),
+  /** With `evidence`: the one secret that it uses of those that are rolled out. */
+  secret: z.string().optional(),
   bakeMs: z.number().optional(),
 });
 
@@ -80,7 +82,9 @@ export function createMemoryCheck(options: z.infer<typeof memoryCheckOptions>): 
     isEvidence: options.evidence ?? false,
     async probe(target: RollTarget): Promise<Health> {
       if (options.evidence) {
-        const healthy = target.secrets.every((secret) => workload.uses.get(secret.secret) === secret.fingerprint);
+        const healthy = target.secrets
+          .filter((one) => options.secret === undefined || one.secret === options.secret)
+          .every((one) => workload.uses.get(one.secret) === one.fingerprint);
         return {
           healthy,
           detail: `uses ${[...workload.uses.values()].join(", ")}`,

@@ -2,8 +2,9 @@
 """Explicit-state model of the rotation protocol of docs/protocol.md.  Python 3, stdlib only.
 
 It is run by hand, not by `npm test`: before a rule is changed, and after it. Where the code in provider/lifecycle and
-provider/rotation, the rules in docs/protocol.md and this model differ, one of them is a bug. What it does not know yet
-is listed in docs/protocol.md, "Not in the model yet".
+provider/rotation, the rules in docs/protocol.md and this model differ, one of them is a bug. What it does not know, and
+the random sequences of test/random check on the code itself instead, is listed in docs/protocol.md, "What checks the
+rules".
 
 HOW TO RUN
   python3 rotation_model.py fixed   [--worlds N] [--depth D] [--secs S] [--start I] [--noRULE ...]

@@ -7,6 +7,7 @@ import { UnreachableError } from "../../provider/lifecycle/errors";
 import * as registry from "../../provider/registry";
 import type { World } from "./world";
 import { registerMemoryAdapters } from "../support/miniEngine";
+import { installPlainCopy } from "./plainCopy";
 
 export type Place = "store" | "replica" | "issuer" | "audit" | "consumer";
 
@@ -17,11 +18,14 @@ export type Fault =
   | { readonly kind: "killBefore" | "killAfter"; readonly at: number; readonly holder: "dead" | "unknown" }
   /** The process lives on and is told that nobody answered; after `replyLost` it happened all the same. */
   | { readonly kind: "failBefore" | "replyLost"; readonly at: number }
-  | { readonly kind: "down"; readonly place: Place }
+  /** From that effect on, to the end of the run. */
+  | { readonly kind: "down"; readonly place: Place; readonly at: number }
   /** The engine is killed before it saves what a provider call returned. */
   | { readonly kind: "loseSave"; readonly at: number }
   /** Another run starts in the middle of this one, as where the backend's lock does not work. */
-  | { readonly kind: "intruder"; readonly at: number; readonly who: "owner" | "other" };
+  | { readonly kind: "intruder"; readonly at: number; readonly who: "owner" | "other" }
+  /** The process stands still after an effect until its lease is over, as when a machine sleeps, and then goes on. */
+  | { readonly kind: "pause"; readonly at: number; readonly meanwhile: "nobody" | "owner" | "other" };
 
 export class Killed extends Error {
   override readonly name = "Killed";
@@ -30,8 +34,10 @@ export class Killed extends Error {
 /** One provider process. */
 export class Process {
   dead = false;
-  /** Side effects begun, in order. */
-  readonly effects: string[] = [];
+  /** Side effects begun, in order, each with the name of the adapter. */
+  readonly effects: { readonly point: string; readonly name: string }[] = [];
+  /** Whether the audit sink has refused an event, and has taken none since. */
+  unrecorded = false;
   returns = 0;
 
   constructor(
@@ -67,6 +73,8 @@ export interface Watcher {
   after(effect: Effect): void;
   /** Runs the intruder of a process. */
   intrude(who: "owner" | "other"): Promise<void>;
+  /** Time passes without the process, until its lease is over. */
+  oversleep(): void;
 }
 
 /** What a mutation returns instead of making the call, with what the caller is told: nothing happened. */
@@ -77,6 +85,9 @@ export class Skipped {
 /** Changes what a call does; for the test of the test. */
 export type Mutate = (effect: Effect, call: () => Promise<unknown>, watcher: Watcher) => Promise<unknown>;
 
+/** Changes what is read; for the test of the test. */
+export type MutateRead = (point: string, answer: any, watcher: Watcher) => unknown;
+
 const EFFECTS: Readonly<Record<string, readonly string[]>> = {
   store: ["putVersion", "promote", "clearCurrent", "retire", "commit"],
   issuer: ["issue", "disable", "enable", "revoke"],
@@ -86,6 +97,7 @@ const EFFECTS: Readonly<Record<string, readonly string[]>> = {
 
 let watcher: Watcher | null = null;
 let mutate: Mutate | null = null;
+let mutateRead: MutateRead | null = null;
 
 export function watch(by: Watcher | null): void {
   watcher = by;
@@ -93,6 +105,10 @@ export function watch(by: Watcher | null): void {
 
 export function mutateCalls(by: Mutate | null): void {
   mutate = by;
+}
+
+export function mutateReads(by: MutateRead | null): void {
+  mutateRead = by;
 }
 
 function guarded<T extends object>(adapter: T, family: string, place: Place, name: string): T {
@@ -108,46 +124,80 @@ function guarded<T extends object>(adapter: T, family: string, place: Place, nam
       return async (...args: unknown[]) => {
         process.assertAlive();
         const call = () => member.apply(target, args) as Promise<unknown>;
-        const { fault } = process;
-        if (fault.kind === "down" && fault.place === place && property !== "propose" && property !== "confirm")
-          throw new UnreachableError(`${place} ${name} does not answer.`);
-        if (!isEffect) return call();
-        return cause({ process, point: `${place}.${String(property)}`, name, args }, call, world);
+        const point = `${place}.${String(property)}`;
+        if (isEffect) return cause({ process, point, name, args }, call, world);
+        if (isDown(process, place) && property !== "propose" && property !== "confirm") throw unreachable(point);
+        const answer = await call();
+        return mutateRead ? mutateRead(point, answer, world) : answer;
       };
     },
   });
 }
 
+function isDown({ fault, effects }: Process, place: Place): boolean {
+  return fault.kind === "down" && fault.place === place && effects.length >= fault.at;
+}
+
+function unreachable(point: string): UnreachableError {
+  return new UnreachableError(`${point} does not answer.`);
+}
+
+/** A mutation of the audit trail may also change what is done about its failure; any other only what the call does. */
 async function cause(effect: Effect, call: () => Promise<unknown>, world: Watcher): Promise<unknown> {
   const { process, point } = effect;
+  if (!point.startsWith("audit")) return carryOut(effect, call, world);
+  const record = async () => {
+    try {
+      const recorded = await carryOut(effect, call, world);
+      process.unrecorded = false;
+      return recorded;
+    } catch (error) {
+      process.unrecorded = true;
+      throw error;
+    }
+  };
+  return mutate ? mutate(effect, record, world) : record();
+}
+
+async function carryOut(effect: Effect, call: () => Promise<unknown>, world: Watcher): Promise<unknown> {
+  const { process, point, name } = effect;
   const { fault } = process;
-  const hit = "at" in fault && fault.kind !== "loseSave" && fault.at === process.effects.length;
-  process.effects.push(point);
+  const place = point.split(".")[0] as Place;
+  const hit = "at" in fault && fault.at === process.effects.length;
+  if (isDown(process, place)) throw unreachable(point);
+  process.effects.push({ point, name });
   if (hit && fault.kind === "intruder") await world.intrude(fault.who);
   if (hit && fault.kind === "killBefore") process.kill();
-  if (hit && fault.kind === "failBefore") throw new UnreachableError(`${point} does not answer.`);
+  if (hit && fault.kind === "failBefore") throw unreachable(point);
   world.before(effect);
-  const result = await (mutate ? mutate(effect, call, world) : call());
+  const result = await (mutate && place !== "audit" ? mutate(effect, call, world) : call());
   if (result instanceof Skipped) return result.answer;
   world.after(effect);
   if (hit && fault.kind === "killAfter") process.kill();
-  if (hit && fault.kind === "replyLost") throw new UnreachableError(`${point} does not answer.`);
+  if (hit && fault.kind === "replyLost") throw unreachable(point);
+  if (hit && fault.kind === "pause") {
+    world.oversleep();
+    if (fault.meanwhile !== "nobody") await world.intrude(fault.meanwhile);
+  }
   return result;
 }
 
 /** Puts the boundary around every adapter in memory. @returns how to take it away again. */
 export function installBoundary(): () => void {
   registerMemoryAdapters();
-  const undo: (() => void)[] = [];
+  const undo: (() => void)[] = [installPlainCopy()];
   const wrap = (family: Record<string, any>, prefix: string, placeOf: (options: any) => Place): void => {
     const load = family["memory"];
     undo.push(() => (family["memory"] = load));
-    family["memory"] = async () => {
+    const guard = async () => {
       const adapter = await load();
       const create = (options: any, context: unknown) =>
         guarded(adapter.create(options, context), prefix, placeOf(options), options.name);
       return { ...adapter, create };
     };
+    // Each import passes the loader of the test runner anew.
+    let loaded: Promise<unknown> | undefined;
+    family["memory"] = () => (loaded ??= guard());
   };
   wrap(registry.stores as any, "store", ({ name }) => (name === "replica" ? "replica" : "store"));
   wrap(registry.kinds as any, "issuer", () => "issuer");

@@ -1,41 +1,64 @@
 /** Carries out a sequence of actions on a fresh world, with every invariant checked after every effect. */
 import { env } from "node:process";
+import { adopt, type AdoptionOrder } from "../../provider/rotation/adopt";
+import { randomId } from "../../provider/rotation/fingerprint";
+import type { LedgerState } from "../../provider/lifecycle/ledger";
 import { release } from "../../provider/rotation/release";
+import type { Parts } from "../../provider/rotation/session";
 import { Runtime } from "../../provider/runtime";
-import { MiniStack, type RunResult } from "../support/miniEngine";
+import { MiniStack, type RunResult, type UpOptions } from "../support/miniEngine";
 import { describe, type Action } from "./actions";
 import { Killed, Process, watch, type Effect, type Fault, type Watcher } from "./boundary";
-import { Broken, checkRevocation, checkSecrecy, checkTrail, checkUsers, follow, liveCredentials } from "./invariants";
+import * as invariants from "./invariants";
+import { Broken, liveCredentials } from "./invariants";
 import { unsettled } from "./settled";
-import { DAY, GRACE, HOUR, MINUTE, World, type Setup } from "./world";
+import { held, type Subject } from "./subject";
+import { Tally } from "./tally";
+import { nextClockChange, nextOpening } from "./wallClock";
+import { backUp, DAY, entriesOf, GRACE, HOUR, MINUTE, putBack, World, type Backup, type Setup } from "./world";
 
 const UNEXPECTED = ["TypeError", "ReferenceError", "RangeError", "SyntaxError", "ZodError"];
 
-const CLEAN = { do: "up", mode: "plain", native: "ok", fault: { kind: "none" }, between: false } as const;
+const NONE: Fault = { kind: "none" };
+const CLEAN: Extract<Action, { do: "up" }> = {
+  do: "up",
+  mode: "plain",
+  native: "ok",
+  fault: NONE,
+  between: false,
+  continueOnError: false,
+  retain: false,
+};
+/** How many moments can be gone back to. */
+const BACKUPS = 6;
 
 export class Sequence implements Watcher {
   readonly world: World;
-  process = new Process({ kind: "none" }, false);
+  process = new Process(NONE, false);
   /** What happened, for whoever reads a failure. */
   readonly story: string[] = [];
-  effects = 0;
-  runs = 0;
   private broken: Broken | null = null;
+  /** How much of the story has been searched for passwords. */
+  private told = 0;
+  private readonly backups: Backup[] = [];
 
-  constructor(setup: Setup) {
-    this.world = new World(setup);
+  constructor(
+    setup: Setup,
+    readonly tally: Tally,
+  ) {
+    this.world = new World(setup, tally);
     watch(this);
   }
 
   before(effect: Effect): void {
-    this.guard(() => checkRevocation(this.world, effect));
+    this.guard(() => invariants.checkBefore(this.world, effect));
   }
 
   after(effect: Effect): void {
-    this.effects++;
+    this.tally.count("effects");
     this.guard(() => {
-      follow(this.world, effect);
-      checkUsers(this.world);
+      invariants.follow(this.world, effect);
+      invariants.checkUsers(this.world);
     });
   }
 
@@ -52,15 +75,15 @@ export class Sequence implements Watcher {
 
   async do(action: Action): Promise<void> {
     this.story.push(describe(action));
+    this.backups.unshift(backUp(this.world));
+    this.backups.splice(BACKUPS);
     await this.carryOut(action);
-    this.guard(() => checkUsers(this.world));
+    this.guard(() => invariants.checkUsers(this.world));
     if (this.broken) throw this.broken;
   }
 
   private async carryOut(action: Action): Promise<void> {
     const { world } = this;
-    const { api, reports } = { api: world.workload("api"), reports: world.workload("reports") };
-    const next = (world.ledger?.counters.version ?? 0) + 1;
     switch (action.do) {
       case "up":
         await this.up(action);
@@ -68,30 +91,33 @@ export class Sequence implements Watcher {
       case "other up":
         await this.otherUp(action.fault);
         break;
+      case "key up":
+        await this.keyUp(action.fault);
+        break;
       case "destroy":
         await this.end(action.fault, () => world.owner.destroy(), "destroy");
         break;
       case "take out of the program":
-        await this.end(action.fault, () => world.owner.up(null, null), "removal");
+        await this.end(action.fault, () => world.owner.up(null, null, { retain: action.retain }), "removal");
         break;
       case "other destroy":
         world.otherDeclared = false;
         await this.run(action.fault, () => world.other.destroy(), "other destroy");
         break;
+      case "former destroy":
+        await this.formerDestroy(action.fault);
+        break;
       case "spoil next version":
-        if (action.how === "sick api") api.sickOn.add(next);
-        else if (action.how === "api refuses") api.refuses.add(next);
-        else if (action.how === "sick reports") reports.sickOn.add(next);
-        else world.issuer.issuesWorking = false;
+        this.spoil(action.how);
         break;
       case "mend everything":
         this.mend();
         break;
       case "restart workloads":
-        if (!world.setup.pinned) for (const name of ["api", "reports"]) world.restart(name);
+        if (!world.setup.pinned) for (const name of world.workloads()) world.restart(name);
         break;
       case "read current":
-        world.readCurrent(world.home);
+        world.readCurrent(world.secret.home);
         break;
       case "read replica":
         if (world.setup.replica) world.readCurrent("replica");
@@ -108,16 +134,41 @@ export class Sequence implements Watcher {
       case "release what left":
         await this.release();
         break;
+      case "rotation adopt":
+        await this.adopt(action.fault);
+        break;
+      case "hand over":
+        await this.handOver(action.fault);
+        break;
+      case "rename the rollout":
+        this.rename(action.alias);
+        break;
+      case "forget in the state":
+        this.forget(action.what);
+        break;
+      case "restore the state":
+        this.restoreState(action.of, action.back);
+        break;
+      case "restore the ledger":
+        this.restoreLedger(action.back, action.values);
+        break;
+      case "the state of an older package":
+        this.olderShape();
+        break;
+      case "a newer package writes the ledger":
+        this.newerShape();
+        break;
+      case "upgrade the package":
+        this.upgrade();
+        break;
+      case "the issuer cannot tell who uses what":
+        world.secret.issuer.tellsUse = false;
+        break;
       case "wait":
-        world.clock.advance(
-          {
-            "a minute": MINUTE,
-            "past the lease": MINUTE + 1001,
-            grace: GRACE + 1,
-            "a day": DAY,
-            "the interval": 91 * DAY,
-          }[action.for],
-        );
+        this.wait(action.for);
+        break;
+      case "wait for the clocks to change":
+        this.waitForClockChange(action.minutes);
         break;
       case "set the clock back":
         world.setClockBack(HOUR);
@@ -128,63 +179,87 @@ export class Sequence implements Watcher {
     }
   }
 
-  private async up({ mode, native, fault, between }: Extract<Action, { do: "up" }>): Promise<RunResult> {
+  private async up(action: Extract<Action, { do: "up" }>): Promise<RunResult> {
     const { world } = this;
-    const { confirmation, dependents } = world.setup;
-    const rollout = confirmation === "required" && mode !== "without rollout" ? world.ownRollout : null;
-    const options = {
+    const { mode, native, fault, between } = action;
+    const own = world.setup.confirmation === "required";
+    const rollout = own && mode !== "without rollout" ? world.ownRollout : null;
+    const targetRollout = mode === "target rollout" && world.owner.secret !== null && world.owner.rollout !== null;
+    const options: UpOptions = {
       targetSecret: mode === "target secret",
-      targetRollout: mode === "target rollout" && world.owner.secret !== null,
+      targetRollout,
       force: mode === "force",
+      continueOnError: action.continueOnError,
+      retain: action.retain,
+      further: world.furtherRollouts,
       native: async (ref: string) => {
         if (this.process.dead) throw new Killed("this process is dead");
-        if (dependents && mode !== "target secret") world.applyNative(ref, native);
-        if (between) await this.otherUp({ kind: "none" }, true);
-        this.guard(() => checkUsers(world));
+        if (world.setup.dependents && mode !== "target secret") world.applyNative(ref, native);
+        if (between) await this.otherUp(NONE, true);
+        this.guard(() => invariants.checkUsers(world));
       },
     };
-    const result = await this.run(fault, (stack) => stack.up(world.secretArgs(), rollout, options), "up");
+    const result = await this.run(
+      fault,
+      () => world.owner.up(world.secretArgs(), rollout, options),
+      targetRollout ? "rollout up" : "up",
+    );
     // As the error says: the former store is put back until a run has finished what it began there.
     if (result.error?.message.includes("Let a run with the former store finish it")) this.putStoreBack();
+    if (!result.error && !targetRollout && this.backupIsCurrent()) world.restored = null;
     return result;
   }
 
   /** When the engine says that a secret is gone, nothing of it is left. */
   private async end(fault: Fault, work: () => Promise<RunResult>, what: "destroy" | "removal"): Promise<void> {
     const { world } = this;
-    const had = world.owner.secret !== null;
+    const { entry, ledger } = world;
+    const ours = entry !== null && entry.identity === ledger?.identity && entry.owner === ledger.owner.id;
     const { error } = await this.run(fault, work, what);
-    const live = liveCredentials(world);
-    if (had && !error && live.length > 0) throw new Broken(`6: ${what} leaves ${live.join(", ")}`);
+    if (!ours || error || held(world.secret.home).body?.status !== "torn-down") return;
+    this.tally.count("gone");
+    const live = liveCredentials(world.secret);
+    if (live.length > 0) throw new Broken(`promise2: ${what} leaves ${live.join(", ")}`);
   }
 
-  private async otherUp(fault: Fault, nested = false): Promise<void> {
+  private async otherUp(fault: Fault, nested = false): Promise<RunResult | null> {
     const { world } = this;
-    if (!world.owner.secret) return;
+    if (!world.owner.secret) return null;
     world.otherDeclared = true;
     const link = world.owner.link;
-    await this.run(fault, () => world.other.upRolloutOf(link, world.otherRollout), "other up", nested);
+    return this.run(fault, () => world.other.upRolloutOf(link, world.otherRollout), "other up", nested);
+  }
+
+  private async keyUp(fault: Fault): Promise<void> {
+    const { world } = this;
+    if (world.setup.key) await this.run(fault, () => world.keys.up(world.keyArgs(), null), "key up");
+  }
+
+  private async formerDestroy(fault: Fault): Promise<void> {
+    const { world } = this;
+    const { former } = world;
+    if (!former) return;
+    const { error } = await this.run(fault, () => former.destroy(), "former destroy");
+    if (!error) world.former = null;
   }
 
   /** A clone of the owning stack, on a machine that does not see the backend's lock; or the other stack. */
   async intrude(who: "owner" | "other"): Promise<void> {
     if (this.process.nested) return;
     const { world } = this;
-    if (who === "other") return this.otherUp({ kind: "none" }, true);
-    const clone = new MiniStack(world.clock);
-    Object.assign(clone, {
-      secret: world.owner.secret,
-      pending: [...world.owner.pending],
-      rollout: world.owner.rollout,
-    });
+    if (who === "other") {
+      await this.otherUp(NONE, true);
+      return;
+    }
+    const clone = Object.assign(new MiniStack(world.clock, world.owner.name), entriesOf(world.owner));
     const rollout = world.setup.confirmation === "required" ? world.ownRollout : null;
-    await this.run(
-      { kind: "none" },
-      () => clone.up(world.secretArgs(), rollout, { native: () => this.noNative() }),
-      "intruder",
-      true,
-      clone,
-    );
+    const options = { native: () => this.noNative(), further: world.furtherRollouts };
+    await this.run(NONE, () => clone.up(world.secretArgs(), rollout, options), "intruder", true, clone);
+  }
+
+  /** Past the end of the lease, as it was when the process fell asleep. */
+  oversleep(): void {
+    this.world.clock.advance(MINUTE + 1001);
   }
 
   /** What the intruder's engine would do to the native resource is the outer run's to do. */
@@ -194,7 +269,7 @@ export class Sequence implements Watcher {
 
   private async run(
     fault: Fault,
-    work: (stack: MiniStack) => Promise<RunResult>,
+    work: () => Promise<RunResult>,
     what: string,
     nested = false,
     clone?: MiniStack,
@@ -203,14 +278,15 @@ export class Sequence implements Watcher {
     const outer = this.process;
     const process = new Process(fault, nested);
     this.process = process;
-    this.runs++;
-    const lease = world.foreignLease(what === "up" || what === "intruder" ? world.home : world.linkedStore);
-    const stacks = [world.owner, world.other, ...(clone ? [clone] : [])];
+    this.tally.count("runs");
+    const store = ["up", "rollout up", "intruder"].includes(what) ? world.secret.home : world.linkedStore;
+    const forbidden = invariants.forbidden(world, store, what);
+    const stacks = [...world.stacks, ...(clone ? [clone] : [])];
     const before = stacks.map((stack) => stack.onReturn);
     for (const stack of stacks) stack.onReturn = (call) => this.returned(process, call, what);
     const wasEnding = world.ending;
-    world.ending = what.startsWith("destroy") || what === "removal";
-    const result = await work(world.owner);
+    world.ending = what === "destroy" || what === "removal";
+    const result = await work();
     world.ending = wasEnding;
     stacks.forEach((stack, index) => (stack.onReturn = before[index] ?? stack.onReturn));
     this.process = outer;
@@ -220,14 +296,14 @@ export class Sequence implements Watcher {
     );
     if (env["ROTATION_RANDOM_LOG"]) this.story.push(...result.log.map((line) => `      ${line}`));
     if (this.broken) throw this.broken;
-    if (process.dead && "holder" in fault && fault.holder === "dead") await world.showHolderDead();
+    if (process.dead && "holder" in fault && fault.holder === "dead") world.showHolderDead();
     if (clone?.secret && !world.owner.secret && !result.error) Object.assign(world.owner, { secret: clone.secret });
     this.guard(() => {
-      if (lease && process.effects.length > 0)
-        throw new Broken(`21: though another run held the lease, this one did ${process.effects.join(", ")}`);
+      if (fault.kind !== "pause") invariants.checkForbidden(world, store, forbidden, process.effects);
       if (result.error && UNEXPECTED.includes(result.error.name)) throw new Broken(`unexpected: ${result.error.stack}`);
-      checkSecrecy(world, result.log, String(result.error?.stack), this.story);
-      checkTrail(world);
+      invariants.checkSecrecy(world, result.log, messagesOf(result.error), this.story.slice(this.told));
+      this.told = this.story.length;
+      invariants.checkTrail(world);
     });
     return result;
   }
@@ -241,147 +317,433 @@ export class Sequence implements Watcher {
     if (fault.kind === "loseSave" && fault.at === process.returns++) process.kill();
   }
 
+  private spoil(how: Extract<Action, { do: "spoil next version" }>["how"]): void {
+    const { world } = this;
+    const next = (world.ledger?.counters.version ?? 0) + 1;
+    if (how === "sick api") world.workload("api").sickOn.add(next);
+    else if (how === "api refuses") world.workload("api").refuses.add(next);
+    else if (how === "sick reports") world.workload("reports").sickOn.add(next);
+    else world.secret.issuer.issuesWorking = false;
+  }
+
   private mend(): void {
     const { world } = this;
-    for (const name of ["api", "reports"]) {
+    for (const name of world.workloads()) {
       world.workload(name).sickOn.clear();
       world.workload(name).refuses.clear();
     }
-    world.issuer.issuesWorking = true;
-    for (const credential of world.issuer.credentials.values()) {
-      credential.works = true;
-      credential.users.clear();
+    for (const { issuer } of world.subjects) {
+      issuer.issuesWorking = true;
+      issuer.tellsUse = true;
+      for (const credential of issuer.credentials.values()) {
+        credential.works = true;
+        credential.users.clear();
+      }
     }
   }
 
   private putStoreBack(): void {
-    this.world.home = this.world.migrateFrom ?? this.world.home;
-    this.world.migrateFrom = null;
+    const { secret } = this.world;
+    secret.home = secret.migrateFrom ?? secret.home;
+    secret.migrateFrom = null;
   }
 
   private migrate(): void {
     const { world } = this;
-    if (!world.owner.secret || world.migrateFrom) return;
-    world.migrateFrom = world.home;
-    world.home = "db2";
+    const { secret } = world;
+    if (!world.owner.secret || secret.migrateFrom || world.restored || world.newer) return;
+    secret.migrateFrom = secret.home;
+    secret.home = "db2";
   }
 
   /** Somebody nobody knows of: only the issuer sees them. */
   private useSuperseded(): void {
-    const { world } = this;
-    for (const record of world.ledger?.versions ?? [])
+    const { issuer, ledger } = this.world.secret;
+    for (const record of ledger?.versions ?? [])
       if (record.state === "superseded" || record.state === "rejected")
-        world.issuer.credentials.get(record.issued?.["name"] ?? "")?.users.add("a straggler");
+        issuer.credentials.get(record.issued?.["name"] ?? "")?.users.add("a straggler");
   }
 
   private event(reason: string): void {
     const { world } = this;
+    const { secret } = world;
     const at = world.clock.now() - 5 * MINUTE;
-    if (reason === "suspected-compromise") world.compromisedBefore = Math.max(world.compromisedBefore, at + MINUTE);
+    if (reason === "suspected-compromise") secret.compromisedBefore = Math.max(secret.compromisedBefore, at + MINUTE);
     world.events.push({ id: `E${world.events.length + 1}`, reason, time: new Date(at).toISOString() });
   }
 
+  private wait(what: Extract<Action, { do: "wait" }>["for"]): void {
+    const { clock, setup } = this.world;
+    const lengths = {
+      "a minute": MINUTE,
+      "past the lease": MINUTE + 1001,
+      grace: GRACE + 1,
+      "a day": DAY,
+      "the interval": 91 * DAY,
+      "the window": 0,
+    };
+    clock.advance(lengths[what]);
+    if (what === "the window" && setup.window) clock.time = Math.max(clock.time, nextOpening(setup.window, clock.time));
+  }
+
+  /** To a moment before or after the next change to or from daylight saving. */
+  private waitForClockChange(minutes: number): void {
+    const { clock, setup } = this.world;
+    const change = nextClockChange(setup.window?.timeZone ?? "Europe/Berlin", clock.time + 4 * HOUR);
+    clock.time = Math.max(clock.time, change + minutes * MINUTE);
+  }
+
+  /** With an alias the entry stays; without, the engine makes a new one first and deletes the old one last. */
+  private rename(alias: boolean): void {
+    const { world } = this;
+    const { owner, rolloutName } = world;
+    world.rolloutName = rolloutName === "orders" ? "orders-api" : "orders";
+    if (alias || !owner.rollout) return;
+    owner.further = { ...owner.further, [rolloutName]: owner.rollout };
+    owner.rollout = null;
+  }
+
+  /** `pulumi state delete` */
+  private forget(what: Extract<Action, { do: "forget in the state" }>["what"]): void {
+    const { owner, other } = this.world;
+    if (what === "secret") owner.secret = null;
+    else if (what === "pending") owner.pending = [];
+    else if (what === "rollout") owner.rollout = null;
+    else other.rollout = null;
+  }
+
+  private restoreState(of: "owner" | "other", back: number): void {
+    const backup = this.backups[back];
+    const { world } = this;
+    if (!backup || backup.owner !== world.owner) return;
+    Object.assign(of === "owner" ? world.owner : world.other, structuredClone(backup.states[of]));
+  }
+
+  /** A backup of the store: what is in it was true once. One that is empty would be a store that was deleted. */
+  private restoreLedger(back: number, values: boolean): void {
+    const { world } = this;
+    const { secret } = world;
+    const backup = this.backups[back];
+    const newest = backUp(world);
+    const older = backup?.contents.body as LedgerState | undefined;
+    const body = newest.contents.body as LedgerState;
+    if (!backup || !older || world.restored || world.newer || secret.migrateFrom !== null) return;
+    if (backup.store !== secret.home || older === body || world.foreignLease()) return;
+    world.restored = newest;
+    putBack(backup, { values });
+    world.before.set(secret.home, older);
+    this.tally.count("restored");
+    for (const [version, { ref }] of secret.stored)
+      if (!held(secret.home).versions.has(ref.token) && newest.contents.versions.has(ref.token))
+        secret.lost.add(version);
+    secret.kept.set(secret.home, held(secret.home).versions.size);
+    invariants.forgetWhatCannotBeSaved(world, body, older);
+  }
+
+  /** Whether what came from the backup has been taken into the ledger, or never differed from it. */
+  private backupIsCurrent(): boolean {
+    const { restored } = this.world;
+    if (!restored) return false;
+    const { body } = held(restored.store);
+    const trail = this.world.trails.find((one) => one.sink === restored.store);
+    return body !== null && trail?.endsAs(body).length === 0;
+  }
+
+  /** `rotation adopt` in the owning stack. */
+  private async adopt(fault: Fault): Promise<RunResult> {
+    const { world } = this;
+    const { entry, ledger, owner } = world;
+    if (!ledger) return { log: [], secret: "none", rollout: "none" };
+    const mine = ledger.owner.stack === owner.name ? ledger.owner : { id: randomId(), stack: owner.name };
+    return this.adoptAs(fault, {
+      entry: entry ? { version: entry.version, incarnation: entry.incarnation, epoch: entry.epoch } : null,
+      identity: entry?.identity ?? null,
+      owner: entry ? { id: entry.owner, stack: owner.name } : mine,
+      reason: "the store was restored",
+    });
+  }
+
+  private async adoptAs(fault: Fault, order: AdoptionOrder): Promise<RunResult> {
+    const { world } = this;
+    const { secret } = world;
+    const result = await this.command(fault, "adopt", secret, order.owner.stack, async (parts) => {
+      await adopt(parts, order, async (_ledger, plan) => {
+        const touched = [...plan.recorded.map((record) => record.version), plan.counters.version];
+        if (plan.forgetsConfirmations) secret.untoldUpTo = Math.max(secret.untoldUpTo, ...touched);
+        return true;
+      });
+    });
+    if (!result.error && world.restored) {
+      this.tally.count("adopted");
+      if (this.backupIsCurrent()) world.restored = null;
+    }
+    return result;
+  }
+
+  /** Another stack with the same program takes the secret over; the one that had it still has its entries. */
+  private async handOver(fault: Fault): Promise<void> {
+    const { world } = this;
+    if (!world.owner.secret || world.former || !world.ledger || world.secret.migrateFrom) return;
+    world.handOver();
+    const owner = { id: randomId(), stack: world.owner.name };
+    await this.adoptAs(fault, { entry: null, identity: null, owner, reason: "moved" });
+    if (world.ledger.owner.stack === owner.stack) {
+      this.tally.count("handedOver");
+      return;
+    }
+    // Nothing came of it: the one that had it goes on.
+    world.takeBack();
+  }
+
+  /** A package of an earlier release wrote the entry: version and incarnation in one text, and no epoch. */
+  private olderShape(): void {
+    const { owner, entry } = this.world;
+    if (!owner.secret || !entry) return;
+    const { version: _version, incarnation: _incarnation, epoch: _epoch, ...rest } = owner.secret.outputs;
+    const versionId = `v${entry.version}#${entry.incarnation}`;
+    owner.secret = { ...owner.secret, outputs: { ...rest, versionId } };
+  }
+
+  private newerShape(): void {
+    const { world } = this;
+    const { home, migrateFrom } = world.secret;
+    if (!world.ledger || world.newer || world.restored || migrateFrom || world.foreignLease()) return;
+    world.newer = true;
+    world.replaceLedger(home, { ...world.ledger, schema: world.ledger.schema + 1 });
+  }
+
+  private upgrade(): void {
+    const { world } = this;
+    if (!world.newer || !world.ledger) return;
+    world.newer = false;
+    world.replaceLedger(world.secret.home, { ...world.ledger, schema: world.ledger.schema - 1 });
+  }
+
+  /** A command of the library, as a run of its own. */
+  private command(
+    fault: Fault,
+    what: string,
+    subject: Subject,
+    stack: string,
+    work: (parts: Parts) => Promise<unknown>,
+  ): Promise<RunResult> {
+    const { world } = this;
+    const store = { type: "memory", name: subject.home };
+    const { name } = subject;
+    return this.run(
+      fault,
+      async () => {
+        const log: string[] = [];
+        const say = (message: string) => void log.push(message);
+        const runtime = new Runtime(() => undefined, world.clock, { info: say, warn: say });
+        try {
+          const parts = await runtime.partsOf({ name, store, ref: "" }, stack);
+          if (parts) await work(parts);
+          return { log, secret: "none", rollout: "none" };
+        } catch (error) {
+          return { log, error: error as Error, secret: "none", rollout: "none" };
+        } finally {
+          await runtime.close();
+        }
+      },
+      what,
+    );
+  }
+
   /**
-   * Somebody has seen to it that nothing of what left runs any more, and says so. A rollout whose stack was destroyed
-   * before its engine knew of it is still registered, and has to be named.
+   * Somebody has seen to it that nothing of what left runs any more, or that it is another rollout's now, and says so. A
+   * rollout whose stack was destroyed before its engine knew of it is still registered, and has to be named.
    */
   private async release(): Promise<void> {
     const { world } = this;
-    const { ledger, owner, other } = world;
-    if (!ledger || world.foreignLease() || !owner.secret) return;
-    const lost = `${other.name}::reports`;
-    if (lost in ledger.rollouts && !world.otherDeclared && !other.rollout) await this.releaseOne(lost, "reports");
-    for (const [key, { name }] of Object.entries(ledger.residues)) await this.releaseOne(key, name);
+    const { other } = world;
+    if (world.newer || world.restored) return;
+    for (const subject of world.subjects) {
+      const { ledger } = subject;
+      if (!ledger || world.foreignLease(subject.home)) continue;
+      const lost = `${other.name}::reports`;
+      if (lost in ledger.rollouts && !world.otherDeclared && !other.rollout) await this.releaseOne(subject, lost);
+      const gone = Object.keys(ledger.rollouts).filter((key) => this.isLost(key));
+      for (const key of [...gone, ...Object.keys(ledger.residues)]) await this.releaseOne(subject, key);
+    }
   }
 
-  private async releaseOne(rollout: string, name: string): Promise<void> {
+  /** Of this program, and neither declared any more nor in a state. */
+  private isLost(key: string): boolean {
+    const { owner, former, other, rolloutName, setup } = this.world;
+    const [stack, name] = key.split("::") as [string, string];
+    if (stack === other.name || stack === former?.name) return false;
+    if (stack !== owner.name) return true;
+    const inState = [owner.rollout, ...Object.values(owner.further)].some((entry) => entry?.outputs["name"] === name);
+    return !inState && name !== rolloutName && !(name === "jobs" && setup.jobs);
+  }
+
+  private async releaseOne(subject: Subject, key: string): Promise<void> {
     const { world } = this;
-    const { owner } = world;
-    world.endWorkload(name === "orders" ? "api" : "reports");
-    if (name === "orders" && !owner.rollout) world.removeNative();
-    const { version, incarnation, epoch } = owner.secret?.outputs ?? {};
-    this.process = new Process({ kind: "none" }, false);
-    const runtime = new Runtime(() => undefined, world.clock, { info: () => undefined, warn: () => undefined });
-    const parts = await runtime.partsOf(owner.link as never, owner.name);
-    if (!parts) return;
+    const stack = subject === world.secret ? world.owner : world.keys;
+    const entry = world.entryOf(stack);
+    if (!entry) return;
+    const workload = world.workloadOf(key);
+    const takenOver = Object.keys(subject.ledger?.rollouts ?? {}).some(
+      (one) => one !== key && world.workloadOf(one) === workload,
+    );
+    if (!takenOver) {
+      world.endWorkload(workload, subject);
+      if (subject === world.secret && workload === "api" && !world.owner.rollout) world.removeNative();
+    }
+    this.story.push(`release ${key} from ${subject.name}${takenOver ? ", which is another rollout's now" : ""}`);
     const order = {
-      owner: { id: String(owner.secret?.outputs["owner"]), stack: owner.name },
-      entry: { version, incarnation, epoch } as never,
+      owner: { id: entry.owner, stack: stack.name },
+      entry,
       reason: "they are gone",
-      rollout,
+      rollout: key,
       inState: new Set<string>(),
     };
-    this.story.push(`release ${rollout}`);
-    await release(parts, order, async () => true).catch((error: unknown) => this.story.push(`   ${String(error)}`));
+    const give = (parts: Parts) => release(parts, order, async () => true);
+    await this.command(NONE, "release", subject, stack.name, give);
   }
 
   /**
    * Clean runs of each stack, with grace expiring between them, until everything is as it should be: at most three, one
-   * more for a soak time; counted from the last one that made a version where a rotation was due.
+   * more for a soak time; counted from the last one that made a version where a rotation was due, or took a restored
+   * ledger into account.
    * @returns how many rounds that took.
    */
   async converge(): Promise<number> {
     const { world } = this;
     this.mend();
+    this.upgrade();
+    world.setClockRight();
     world.readers = [];
-    const lease = world.ledger?.lease;
-    if (lease) world.clock.time = Math.max(world.clock.time, lease.expiresAt + 1);
+    for (const subject of world.subjects) {
+      const lease = subject.ledger?.lease;
+      if (lease) world.clock.time = Math.max(world.clock.time, lease.expiresAt + 1);
+    }
     if (world.setup.confirmation === "elsewhere") world.otherDeclared = true;
     const allowed = world.setup.soak === "0s" ? 3 : 4;
     let why: string | null = null;
-    let versions = world.ledger?.counters.version ?? 0;
-    for (let round = 1, since = 1; since <= allowed && round < 3 * allowed; round++, since++) {
+    const made = () => world.subjects.reduce((sum, { ledger }) => sum + (ledger?.counters.version ?? 0), 0);
+    let versions = made();
+    for (let round = 1, since = 1; since <= allowed && round < 4 * allowed; round++, since++) {
       this.story.push(`clean round ${round}`);
-      await this.up(CLEAN);
-      if (world.otherDeclared) await this.otherUp({ kind: "none" });
-      else if (world.other.rollout) await this.run({ kind: "none" }, () => world.other.destroy(), "other destroy");
+      await this.formerDestroy(NONE);
+      await this.keyUp(NONE);
+      if (await this.doAsTold(await this.up(CLEAN))) since = 0;
+      if (world.otherDeclared) {
+        if (await this.doAsTold(await this.otherUp(NONE))) since = 0;
+      } else if (world.other.rollout) await this.run(NONE, () => world.other.destroy(), "other destroy");
       await this.release();
       world.clock.advance(GRACE + 1);
       why = unsettled(world);
-      if (why === null) return round;
-      const made = world.ledger?.counters.version ?? 0;
-      if (made > versions) since = 0;
-      versions = made;
+      if (why === null && world.restored) {
+        // Nothing has come of it so far; whoever put the backup in place has it taken into account.
+        await this.adopt(NONE);
+        since = 0;
+      } else if (why === null) return round;
+      if (made() > versions) since = 0;
+      versions = made();
     }
-    throw new Broken(`6: ${allowed} clean rounds do not converge: ${why}`);
+    throw new Broken(`rest: ${allowed} clean rounds do not come to rest: ${why}`);
+  }
+
+  /** What the error of a run says is to be done. @returns whether something was done. */
+  private async doAsTold(result: RunResult | null): Promise<boolean> {
+    const { world } = this;
+    if (!result?.error?.message.includes("rotation adopt")) return false;
+    const { error: refused } = await this.adopt(NONE);
+    if (!refused) return true;
+    if (refused.message.includes("pulumi state delete") && refused.message.includes("another secret")) {
+      world.owner.secret = null;
+      return true;
+    }
+    if (!world.restored) return false;
+    // "Restore a newer backup", as far as there is one: of now.
+    this.story.push("the newest backup is put back");
+    putBack(world.restored, { values: true });
+    world.before.delete(world.restored.store);
+    world.restored = null;
+    world.secret.lost.clear();
+    return true;
+  }
+
+  /** What is asked for is done, once nothing stands in its way: every event is answered, and the schedule is kept. */
+  async fulfil(): Promise<void> {
+    const { world } = this;
+    const active = () => world.ledger?.versions.find((record) => record.version === world.ledger?.active);
+    const open = () =>
+      world.events.filter(({ time, reason }) => {
+        const skew = reason === "suspected-compromise" ? MINUTE : 0;
+        return (active()?.issuedAt ?? 0) <= Date.parse(time) + skew;
+      });
+    if (open().length > 0) {
+      // A failed attempt is tried again after a day at most.
+      world.clock.advance(DAY);
+      await this.converge();
+    }
+    this.tally.count("rule11", world.events.length);
+    if (open().length > 0)
+      throw new Broken(
+        `rule11: nothing answers ${open()
+          .map(({ id }) => id)
+          .join(", ")}`,
+      );
+    const { window } = world.setup;
+    if (!window) return;
+    const before = world.ledger?.counters.version ?? 0;
+    world.clock.time = nextOpening(window, world.clock.time + 91 * DAY);
+    await this.up(CLEAN);
+    this.tally.count("window");
+    if ((world.ledger?.counters.version ?? 0) === before) throw new Broken("window: nothing is rotated when it opens");
   }
 
   /** The end of everything: nothing of ours stays. */
   async destroyAll(): Promise<void> {
     const { world } = this;
     this.story.push("destroy everything");
-    if (world.other.rollout) await this.run({ kind: "none" }, () => world.other.destroy(), "other destroy");
-    const { error } = await this.run({ kind: "none" }, () => world.owner.destroy(), "destroy");
-    if (error) throw new Broken(`6: destroy fails: ${error.message}`);
-    const live = liveCredentials(world);
-    if (live.length > 0) throw new Broken(`6: destroy leaves ${live.join(", ")}`);
-    for (const [name, { versions, current }] of world.mirrors)
-      if (versions.size > 0 || current) throw new Broken(`6: destroy leaves versions in store ${name}`);
+    if (world.other.rollout) await this.run(NONE, () => world.other.destroy(), "other destroy");
+    const results = [await this.run(NONE, () => world.owner.destroy(), "destroy")];
+    if (world.setup.key) results.push(await this.run(NONE, () => world.keys.destroy(), "destroy"));
+    for (const { error } of results) if (error) throw new Broken(`rest: destroy fails: ${error.message}`);
+    this.tally.count("gone");
+    for (const subject of world.subjects) {
+      const live = liveCredentials(subject);
+      if (live.length > 0) throw new Broken(`promise2: destroy leaves ${live.join(", ")}`);
+      for (const store of subject.stores) {
+        const { versions, current } = held(store);
+        if (versions.size > 0 || current) throw new Broken(`promise2: destroy leaves versions in store ${store}`);
+      }
+    }
+    invariants.checkSecrecy(world, this.story);
+    invariants.checkWholeTrail(world);
   }
 }
 
-export interface Told {
-  readonly rounds: number;
-  readonly effects: number;
-  readonly runs: number;
+/** Without the stack, which is expensive to map to the sources and tells nothing else. */
+function messagesOf(error: unknown): string[] {
+  return error instanceof Error ? [error.message, ...messagesOf(error.cause)] : [];
 }
 
+export interface PlayOptions {
+  readonly tally?: Tally;
+  readonly onStart?: (sequence: Sequence) => void;
+}
+
+const BEGINNING: readonly Action[] = [CLEAN, { do: "other up", fault: NONE }, { do: "wait", for: "the interval" }];
+
 /** @throws Broken with the whole story. */
-export async function play(
-  setup: Setup,
-  actions: readonly Action[],
-  onStart?: (sequence: Sequence) => void,
-): Promise<Told> {
-  const sequence = new Sequence(setup);
+export async function play(setup: Setup, actions: readonly Action[], options: PlayOptions = {}): Promise<void> {
+  const { tally = new Tally(), onStart } = options;
+  const sequence = new Sequence(setup, tally);
   onStart?.(sequence);
+  tally.count("sequences");
   try {
-    const beginning: Action[] = [CLEAN, { do: "other up", fault: CLEAN.fault }, { do: "wait", for: "the interval" }];
-    for (const action of [...beginning.slice(0, setup.begin), ...actions]) await sequence.do(action);
-    const needed = await sequence.converge();
+    for (const action of [...BEGINNING.slice(0, setup.begin), ...actions]) await sequence.do(action);
+    await sequence.converge();
+    tally.count("rest");
+    await sequence.fulfil();
     await sequence.destroyAll();
-    return { rounds: needed, effects: sequence.effects, runs: sequence.runs };
   } catch (error) {
-    const setting = Object.entries(setup).map(([name, value]) => `${name}: ${value}`);
+    const setting = Object.entries(setup).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
     throw new Error(
       [error instanceof Broken ? error.message : (error as Error).stack, setting.join(", "), ...sequence.story].join(
         "\n    ",

@@ -25,9 +25,14 @@ export type Properties = Record<string, unknown>;
 
 /** Makes the adapters in memory known to the handler, for this test process. */
 export function registerMemoryAdapters(): void {
+  const options = z.strictObject({
+    type: z.literal("memory"),
+    name: z.string(),
+    grants: z.array(z.string()).default([]),
+  });
   Object.assign(registry.kinds, {
     memory: async () => ({
-      options: z.strictObject({ type: z.literal("memory"), name: z.string(), grants: z.array(z.string()).default([]) }),
+      options,
       create: (options: MemoryKindOptions) => createMemoryKind(options),
       inputPolicy: { name: "refuse" },
     }),
@@ -78,7 +83,15 @@ export interface UpOptions {
   readonly native?: (ref: string) => void | Promise<void>;
   /** The engine is killed before it saves what `create()` returned. */
   readonly loseCreate?: boolean;
+  /** Further rollouts of the program, by resource name; what the state has beyond them is deleted. */
+  readonly further?: Readonly<Record<string, RolloutArgs>>;
+  /** As with `--continue-on-error`, at its worst: what does not depend on the failed step goes on, deletes included. */
+  readonly continueOnError?: boolean;
+  /** As with `retainOnDelete` of the secret: its entries leave the state, and nothing is called. */
+  readonly retain?: boolean;
 }
+
+export type RolloutArgs = (link: Properties) => Properties;
 
 export interface RunResult {
   readonly log: string[];
@@ -95,6 +108,8 @@ export class MiniStack {
   secret: EntryInState | null = null;
   pending: EntryInState[] = [];
   rollout: EntryInState | null = null;
+  /** Rollouts beside that one, by resource name. */
+  further: Record<string, EntryInState> = {};
   /** Called when a provider call has returned, before the engine saves what came of it; an error: it never does. */
   onReturn: (call: string) => void = () => undefined;
 
@@ -113,40 +128,87 @@ export class MiniStack {
   /** @param rolloutArgs `null` for a program without a rollout; a function gets the secret's link. */
   async up(
     secretArgs: Properties | null,
-    rolloutArgs: ((link: Properties) => Properties) | null,
+    rolloutArgs: RolloutArgs | null,
     options: UpOptions = {},
   ): Promise<RunResult> {
     const { log, runtime, secretVersion, rollout } = this.process();
+    const errors: unknown[] = [];
+    /** @returns whether it went well; where it did not, what depends on it is left out. */
+    const step = async (work: () => Promise<void>): Promise<boolean> => {
+      try {
+        await work();
+        return true;
+      } catch (error) {
+        if (!options.continueOnError) throw error;
+        errors.push(error);
+        return false;
+      }
+    };
     let did: RunResult["secret"] = "none";
     let rolled: RunResult["rollout"] = "none";
     try {
-      if (secretArgs && !options.targetRollout) {
+      const applied = await step(async () => {
+        if (!secretArgs || options.targetRollout) return;
         did = await this.stepSecret(secretVersion, { stack: this.name, ...secretArgs, ...PROVIDER }, options);
         await options.native?.(String(this.secret?.outputs["ref"]));
+      });
+      if (applied && !options.targetSecret) {
+        if (rolloutArgs) await step(async () => void (rolled = await this.stepRollout(rollout, rolloutArgs)));
+        if (!options.targetRollout)
+          for (const [name, args] of Object.entries(options.further ?? {}))
+            await step(() => this.stepFurther(rollout, name, args));
       }
-      if (rolloutArgs && !options.targetSecret) rolled = await this.stepRollout(rollout, rolloutArgs);
-      if (!rolloutArgs && this.rollout && !options.targetSecret) {
-        await rollout.delete(this.rollout.id, this.rollout.outputs);
-        this.onReturn("rollout.delete");
-        this.rollout = null;
-      }
-      if (options.targetRollout) return { log, secret: did, rollout: rolled };
-      if (!secretArgs && this.secret) {
-        await secretVersion.delete(this.secret.id, this.secret.outputs);
-        this.onReturn("secret.delete");
-        this.secret = null;
-      }
-      while (this.pending[0]) {
-        await secretVersion.delete(this.pending[0].id, this.pending[0].outputs);
-        this.onReturn("secret.delete");
-        this.pending.shift();
-      }
-      return { log, secret: did, rollout: rolled };
+      if (!rolloutArgs && !options.targetSecret) await step(() => this.deleteRollout(rollout));
+      if (!options.targetSecret && !options.targetRollout)
+        for (const name of Object.keys(this.further))
+          if (!(name in (options.further ?? {}))) await step(() => this.deleteFurther(rollout, name));
+      if (!options.targetRollout) await this.deleteVersions(secretVersion, secretArgs === null, step, options);
+      return { log, secret: did, rollout: rolled, ...(errors[0] ? { error: errors[0] as Error } : {}) };
     } catch (error) {
       return { log, error: error as Error, secret: did, rollout: rolled };
     } finally {
       await runtime.close();
     }
+  }
+
+  private async deleteVersions(
+    provider: ReturnType<typeof secretVersionProvider>,
+    removed: boolean,
+    step: (work: () => Promise<void>) => Promise<boolean>,
+    { retain }: UpOptions,
+  ): Promise<void> {
+    const remove = async ({ id, outputs }: EntryInState): Promise<void> => {
+      if (retain) return;
+      await provider.delete(id, outputs);
+      this.onReturn("secret.delete");
+    };
+    if (removed && this.secret) {
+      const entry = this.secret;
+      await step(async () => {
+        await remove(entry);
+        this.secret = null;
+      });
+    }
+    for (const entry of [...this.pending])
+      await step(async () => {
+        await remove(entry);
+        this.pending = this.pending.filter((other) => other !== entry);
+      });
+  }
+
+  private async deleteRollout(provider: ReturnType<typeof rolloutProvider>): Promise<void> {
+    if (!this.rollout) return;
+    await provider.delete(this.rollout.id, this.rollout.outputs);
+    this.onReturn("rollout.delete");
+    this.rollout = null;
+  }
+
+  private async deleteFurther(provider: ReturnType<typeof rolloutProvider>, name: string): Promise<void> {
+    const { [name]: entry, ...rest } = this.further;
+    if (!entry) return;
+    await provider.delete(entry.id, entry.outputs);
+    this.onReturn("further.delete");
+    this.further = rest;
   }
 
   private async stepSecret(
@@ -181,7 +243,7 @@ export class MiniStack {
     const { id, outs } = await provider.create(inputs);
     this.onReturn("secret.create");
     if (options.loseCreate) throw new Error("the engine was killed");
-    if (this.secret) this.pending.push(this.secret);
+    if (this.secret) this.pending = [...this.pending, this.secret];
     this.secret = { id, inputs, outputs: { ...outs, ...PROVIDER } };
     return how;
   }
@@ -209,23 +271,39 @@ export class MiniStack {
 
   async stepRollout(
     provider: ReturnType<typeof rolloutProvider>,
-    args: (link: Properties) => Properties,
+    args: RolloutArgs,
     link = this.link,
   ): Promise<RunResult["rollout"]> {
-    const old = this.rollout;
-    const inputs = await this.checked(provider, old?.inputs, { stack: this.name, ...args(link), ...PROVIDER });
+    const { entry, did } = await this.applyRollout(provider, this.rollout, args(link));
+    this.rollout = entry;
+    return did;
+  }
+
+  private async stepFurther(
+    provider: ReturnType<typeof rolloutProvider>,
+    name: string,
+    args: RolloutArgs,
+  ): Promise<void> {
+    const { entry } = await this.applyRollout(provider, this.further[name] ?? null, args(this.link));
+    this.further = { ...this.further, [name]: entry };
+  }
+
+  private async applyRollout(
+    provider: ReturnType<typeof rolloutProvider>,
+    old: EntryInState | null,
+    args: Properties,
+  ): Promise<{ entry: EntryInState; did: "created" | "updated" | "same" }> {
+    const inputs = await this.checked(provider, old?.inputs, { stack: this.name, ...args, ...PROVIDER });
     if (!old) {
       const { id, outs } = await provider.create(inputs);
       this.onReturn("rollout.create");
-      this.rollout = { id, inputs, outputs: { ...outs, ...PROVIDER } };
-      return "created";
+      return { entry: { id, inputs, outputs: { ...outs, ...PROVIDER } }, did: "created" };
     }
     const { changes } = await provider.diff(old.id, old.outputs, inputs);
-    if (!changes) return "same";
+    if (!changes) return { entry: old, did: "same" };
     const { outs } = await provider.update(old.id, old.outputs, inputs);
     this.onReturn("rollout.update");
-    this.rollout = { id: old.id, inputs, outputs: { ...outs, ...PROVIDER } };
-    return "updated";
+    return { entry: { id: old.id, inputs, outputs: { ...outs, ...PROVIDER } }, did: "updated" };
   }
 
   /** A stack that only has a rollout, of another stack's secret. */
@@ -243,11 +321,8 @@ export class MiniStack {
   async destroy(): Promise<RunResult> {
     const { log, runtime, secretVersion, rollout } = this.process();
     try {
-      if (this.rollout) {
-        await rollout.delete(this.rollout.id, this.rollout.outputs);
-        this.onReturn("rollout.delete");
-      }
-      this.rollout = null;
+      await this.deleteRollout(rollout);
+      for (const name of Object.keys(this.further)) await this.deleteFurther(rollout, name);
       for (const entry of [...this.pending, ...(this.secret ? [this.secret] : [])]) {
         await secretVersion.delete(entry.id, entry.outputs);
         this.onReturn("secret.delete");
