@@ -12,7 +12,7 @@ import type { AdapterContext } from "../contracts/context";
 import type { CredentialKind } from "../contracts/kind";
 import type { LedgerSnapshot, Revision, SecretStore, VersionRef } from "../contracts/store";
 import { describeWaiting, judgeOutage, type AuditOutage } from "../lifecycle/auditOutage";
-import { ConflictError, StateError, UnreachableError } from "../lifecycle/errors";
+import { CancelledError, ConflictError, StateError, UnreachableError } from "../lifecycle/errors";
 import {
   decodeLedger,
   forgetOldVersions,
@@ -20,6 +20,7 @@ import {
   type Lease,
   type LedgerState,
 } from "../lifecycle/ledger";
+import { whereItStands } from "../lifecycle/standing";
 import { throughSeam, type Fence } from "./effects";
 import { isKnownDead, whoAmI } from "./process";
 
@@ -144,12 +145,20 @@ export class Session {
       try {
         await session.acquire();
         return await work(session);
+      } catch (error) {
+        throw session.interrupted(error);
       } finally {
         await session.release();
       }
     } finally {
       open--;
     }
+  }
+
+  /** What a cancelled run says: where this secret stands now. */
+  private interrupted(error: unknown): unknown {
+    if (!(error instanceof CancelledError)) return error;
+    return new CancelledError(`${error.message} ${this.secret}: ${whereItStands(this.state)}`, { cause: error });
   }
 
   openStore(options: AdapterDescription): Promise<SecretStore> {
