@@ -1,5 +1,4 @@
 /** What one provider process knows and keeps: time, the engine's address, configuration, and adapters made before. */
-import { setTimeout as delay } from "node:timers/promises";
 import { join } from "node:path";
 import type { AuditEvent } from "./contracts/audit";
 import type { AdapterContext, Clock, Log } from "./contracts/context";
@@ -7,6 +6,7 @@ import type { AuditOutage } from "./lifecycle/auditOutage";
 import { CancelledError, StateError } from "./lifecycle/errors";
 import { createAdapter } from "./adapters";
 import { watchForCancellation } from "./cancellation";
+import { runClock } from "./clock";
 import type { AdapterOptions } from "./inputs/common";
 import type { SecretLink } from "./inputs/rollout";
 import { decodeLedger, type AdapterDescription, type LedgerState } from "./lifecycle/ledger";
@@ -15,18 +15,6 @@ import { digestOf, randomId } from "./rotation/fingerprint";
 import { engineAddress, isListening, whoAmI } from "./rotation/process";
 import { isIdle, type Parts } from "./rotation/session";
 import { resolveSecret, type ConfigReader } from "./secretSource";
-
-const systemClock: Clock = {
-  now: () => Date.now(),
-  sleep: async (ms, signal) => {
-    try {
-      await delay(ms, undefined, signal ? { signal } : {});
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw error;
-    }
-  },
-};
 
 /** The engine shows what a provider prints as lines of the stack, so each line names its secret. */
 const console_: Log = {
@@ -63,7 +51,7 @@ export class Runtime {
 
   constructor(
     private readonly readConfig: ConfigReader,
-    clock: Clock = systemClock,
+    clock: Clock = runClock(),
     log: Log = console_,
   ) {
     const pipeline = PIPELINE_RUNS.map((name) => process.env[name]).find(Boolean);

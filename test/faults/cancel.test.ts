@@ -76,7 +76,7 @@ describe("a run that is told to end", function () {
     const ledger = await site.ledger();
     assert.deepEqual(await site.states(), { v1: "superseded", v2: "active" });
     assert.equal(ledger?.rotation?.phase, "confirming");
-    assert.equal(ledger?.lease, null, "the lease was given back");
+    assert.equal(ledger.lease, null, "the lease was given back");
     assert.deepEqual(await site.roles(), { live: ["v1", "v2"], disabled: [] });
     assert.equal((await fetch(`${site.app.url}/health`)).status, 200);
   }

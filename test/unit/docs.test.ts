@@ -76,10 +76,7 @@ describe("the rules of the protocol", () => {
   });
 
   it("name tests that there are", () => {
-    const sources = [...filesBelow("test", ".ts"), ...filesBelow("testing", ".ts")]
-      .filter((file) => !file.endsWith("docs.test.ts"))
-      .map(read)
-      .join("\n");
+    const sources = sourcesOfTests();
     const quoted = [...protocol.matchAll(/^- Tests: (.*)$/gm)].flatMap(([, line]) => [
       ...(line ?? "").matchAll(/"([^"]+)"/g),
     ]);
@@ -88,6 +85,22 @@ describe("the rules of the protocol", () => {
       quoted.map(([, name]) => name ?? "").filter((name) => !sources.includes(name)),
       [],
     );
+  });
+});
+
+describe("the faults of the world", () => {
+  it("each name the tests that make them happen, which there are", () => {
+    const rows = read("docs/faults.md").match(/^\| (?!fault |-).*\|$/gm) ?? [];
+    assert.ok(rows.length > 20);
+    const sources = sourcesOfTests();
+    for (const row of rows) {
+      const tests = [...(row.split(" | ").at(-1) ?? "").matchAll(/"([^"]+)"/g)].map(([, name]) => name ?? "");
+      assert.ok(tests.length > 0, `no test: ${row}`);
+      assert.deepEqual(
+        tests.filter((name) => !sources.includes(name)),
+        [],
+      );
+    }
   });
 });
 
@@ -142,6 +155,13 @@ describe("the tables of the documentation", () => {
     assert.deepEqual(named.sort(), [...new Set([...literal, ...passedOn])].sort());
   });
 });
+
+function sourcesOfTests(): string {
+  return [...filesBelow("test", ".ts"), ...filesBelow("testing", ".ts")]
+    .filter((file) => !file.endsWith("docs.test.ts"))
+    .map(read)
+    .join("\n");
+}
 
 /** The TypeScript examples of a page, each as a module of its own. */
 function blocksOf(page: string): [string, string][] {
