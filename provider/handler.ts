@@ -11,7 +11,7 @@ import { Runtime } from "./runtime";
 let config: { get(key: string): string | undefined } | undefined;
 
 const runtime = new Runtime((key) => config?.get(key));
-runtime.exitWithEngine();
+runtime.followEngine();
 
 /** Synchronous on purpose: the engine's first calls do not wait for it. */
 function configure(request: { config: typeof config }): void {

@@ -1,11 +1,12 @@
 /** What one provider process knows and keeps: time, the engine's address, configuration, and adapters made before. */
-import { setTimeout as delay } from "node:timers/promises";
 import { join } from "node:path";
 import type { AuditEvent } from "./contracts/audit";
 import type { AdapterContext, Clock, Log } from "./contracts/context";
 import type { AuditOutage } from "./lifecycle/auditOutage";
-import { StateError } from "./lifecycle/errors";
+import { CancelledError, StateError } from "./lifecycle/errors";
 import { createAdapter } from "./adapters";
+import { watchForCancellation } from "./cancellation";
+import { runClock } from "./clock";
 import type { AdapterOptions } from "./inputs/common";
 import type { SecretLink } from "./inputs/rollout";
 import type { VersionRef } from "./lifecycle/values";
@@ -15,13 +16,6 @@ import { digestOf, randomId } from "./rotation/fingerprint";
 import { engineAddress, isListening, whoAmI } from "./rotation/process";
 import { isIdle, type Parts } from "./rotation/session";
 import { resolveSecret, type ConfigReader } from "./secretSource";
-
-const systemClock: Clock = {
-  now: () => Date.now(),
-  sleep: async (ms, signal) => {
-    await delay(ms, undefined, signal ? { signal } : {});
-  },
-};
 
 /** The engine shows what a provider prints as lines of the stack, so each line names its secret. */
 const console_: Log = {
@@ -33,7 +27,7 @@ const console_: Log = {
   },
 };
 
-const ENGINE_WATCH_MS = 5000;
+const ENGINE_WATCH_MS = 1000;
 
 /** Ids by which pipelines name their runs. */
 const PIPELINE_RUNS = ["GITHUB_RUN_ID", "CI_PIPELINE_ID", "BUILD_ID", "BUILDKITE_BUILD_ID", "CIRCLE_WORKFLOW_ID"];
@@ -52,11 +46,13 @@ export class Runtime {
   readonly runId: string;
   private readonly made = new Map<string, Promise<unknown>>();
   private readonly engine = engineAddress();
+  private readonly cancelled = new AbortController();
+  private looks = 0;
   readonly context: AdapterContext;
 
   constructor(
     private readonly readConfig: ConfigReader,
-    clock: Clock = systemClock,
+    clock: Clock = runClock(),
     log: Log = console_,
   ) {
     const pipeline = PIPELINE_RUNS.map((name) => process.env[name]).find(Boolean);
@@ -64,7 +60,7 @@ export class Runtime {
     this.context = {
       clock,
       log,
-      signal: new AbortController().signal,
+      signal: this.cancelled.signal,
       resolveSecret: (source) => resolveSecret(source, this.readConfig),
     };
   }
@@ -78,14 +74,34 @@ export class Runtime {
       );
   };
 
+  /** Ends every wait, and lets nothing new begin; the step under way ends by itself or is left to be resumed. */
+  readonly cancel = (why: string): void => {
+    this.cancelled.abort(
+      new CancelledError(
+        `The run was cancelled (${why}). It starts nothing more, and nothing is rolled back. Run pulumi up again: ` +
+          `whatever is unfinished goes on from where it stopped.`,
+      ),
+    );
+  };
+
+  /** Ends with the engine, in an orderly way where there is still time for it. */
+  followEngine(): void {
+    if (!this.engine) return;
+    watchForCancellation(this.cancel, isIdle);
+    this.exitWithEngine(this.engine);
+  }
+
   /** An engine that was killed leaves its providers behind. This one goes too, once it is in the middle of nothing. */
-  exitWithEngine(): void {
-    const { engine } = this;
-    if (!engine) return;
-    const leave = async () => {
-      if (isIdle() && !(await isListening(engine)) && isIdle()) process.exit(1);
+  private exitWithEngine(engine: NonNullable<ReturnType<typeof engineAddress>>): void {
+    const parent = process.ppid;
+    const look = async () => {
+      // Asking the engine's port costs the engine something too, so not each time.
+      if (process.ppid === parent && ++this.looks % 5 !== 0) return;
+      if (await isListening(engine)) return;
+      this.cancel("the Pulumi engine that started it is gone");
+      if (isIdle()) process.exit(1);
     };
-    setInterval(() => void leave(), ENGINE_WATCH_MS).unref();
+    setInterval(() => void look(), ENGINE_WATCH_MS).unref();
   }
 
   /** The same options give the same adapter, so that its connections serve every call. */

@@ -35,3 +35,8 @@ export class ConfigurationError extends RotationError {
 export class ConsumerError extends RotationError {
   override readonly name = "ConsumerError";
 }
+
+/** The run was told to end. Says nothing about a credential or a consumer. */
+export class CancelledError extends RotationError {
+  override readonly name = "CancelledError";
+}

@@ -12,7 +12,7 @@ import type { AdapterContext } from "../contracts/context";
 import type { CredentialKind } from "../contracts/kind";
 import type { LedgerSnapshot, Revision, SecretStore, VersionRef } from "../contracts/store";
 import { describeWaiting, judgeOutage, type AuditOutage } from "../lifecycle/auditOutage";
-import { ConflictError, StateError, UnreachableError } from "../lifecycle/errors";
+import { CancelledError, ConflictError, StateError, UnreachableError } from "../lifecycle/errors";
 import {
   decodeLedger,
   forgetOldVersions,
@@ -21,11 +21,14 @@ import {
   type LedgerState,
 } from "../lifecycle/ledger";
 import { asked, throughSeam, type Fence, type Seamed } from "./effects";
+import { whereItStands } from "../lifecycle/standing";
 import { isKnownDead, whoAmI } from "./process";
 
 /** A lease not renewed for this long is over, in ms (rule 21). */
 export const LEASE_MS = 60_000;
 const RENEW_MS = 20_000;
+/** By how much the clocks of two machines may differ before it is noticed. */
+const CLOCK_SKEW_MS = 5_000;
 
 /** Everything a session works with, as configured for one secret. */
 export interface Parts {
@@ -139,12 +142,20 @@ export class Session {
       try {
         await session.acquire();
         return await work(session);
+      } catch (error) {
+        throw session.interrupted(error);
       } finally {
         await session.release();
       }
     } finally {
       open--;
     }
+  }
+
+  /** What a cancelled run says: where this secret stands now. */
+  private interrupted(error: unknown): unknown {
+    if (!(error instanceof CancelledError)) return error;
+    return new CancelledError(`${error.message} ${this.secret}: ${whereItStands(this.state)}`, { cause: error });
   }
 
   openStore(options: AdapterDescription): Promise<SecretStore> {
@@ -251,13 +262,15 @@ export class Session {
   }
 
   private async acquire(): Promise<void> {
-    const held = this.state?.lease;
-    if (held && !this.isMine(held) && held.expiresAt > this.now && !isKnownDead(held))
+    if (this.heldByAnother && (await this.isNotRenewed())) this.context.log.warn(this.describeTakeOver());
+    else if (this.heldByAnother) {
+      const held = this.heldByAnother;
       throw new StateError(
         `${this.secret}: another run holds the lease: run ${held.run} of ${held.user}@${held.host} (process ${held.pid}), ` +
           `since ${new Date(held.acquiredAt).toISOString()}, until ${new Date(held.expiresAt).toISOString()} unless it ` +
           `renews it. This run has done nothing. Wait for it, or stop it, and run again.`,
       );
+    }
     await this.probeTrail();
     if (this.state === null) {
       this.started = true;
@@ -281,6 +294,41 @@ export class Session {
       );
     this.started = true;
     this.startRenewal();
+  }
+
+  /** The lease of somebody else who may be at work. */
+  private get heldByAnother(): Lease | null {
+    const held = this.state?.lease ?? null;
+    return held && !this.isMine(held) && held.expiresAt > this.now && !isKnownDead(held) ? held : null;
+  }
+
+  /**
+   * A lease that runs longer than any does was taken by a clock ahead of ours, and its end would be waited for in vain.
+   * Whether its holder lives shows without a clock: it renews.
+   */
+  private async isNotRenewed(): Promise<boolean> {
+    const held = this.heldByAnother;
+    if (!held || held.expiresAt <= this.now + LEASE_MS + CLOCK_SKEW_MS) return false;
+    this.context.log.info(
+      `${this.secret}: the lease of run ${held.run} of ${held.user}@${held.host} ends ` +
+        `${new Date(held.expiresAt).toISOString()}, by a clock ahead of this machine's. Watching for ` +
+        `${LEASE_MS / 1000} seconds whether it is renewed.`,
+    );
+    const before = this.revision;
+    await this.context.clock.sleep(LEASE_MS, this.context.signal);
+    const { revision, body, current } = await this.store.load();
+    this.revision = revision;
+    this.state = decodeLedger(body, this.store.location);
+    this.label = current;
+    return revision === before;
+  }
+
+  private describeTakeOver(): string {
+    const { run, user, host } = this.ledger.lease ?? { run: "", user: "", host: "" };
+    return (
+      `${this.secret}: run ${run} of ${user}@${host} has not renewed its lease and is taken for dead. The clocks of ` +
+      `that machine and this one differ by more than a minute: put them right.`
+    );
   }
 
   /** Whether a run may start is decided here, so that it does not stop half-way when it could have known. */

@@ -11,7 +11,8 @@ import { Client } from "pg";
 import { createFileAuditSink } from "../../provider/audit/file";
 import { verifyChain } from "../../provider/audit/verify";
 import type { AuditEvent } from "../../provider/contracts/audit";
-import type { AdapterContext } from "../../provider/contracts/context";
+import { runClock } from "../../provider/clock";
+import type { AdapterContext, Clock } from "../../provider/contracts/context";
 import { isConfirmed } from "../../provider/lifecycle/confirmation";
 import type { LedgerState } from "../../provider/lifecycle/ledger";
 import { SEAM_HOOK, type SeamHook } from "../../provider/rotation/effects";
@@ -24,19 +25,31 @@ export const HOUR = 3_600_000;
 export const DAY = 24 * HOUR;
 const QUERY = "SELECT orders.n + stock.n AS n FROM orders CROSS JOIN stock";
 
-/** Real time that can be moved: what is waited for here is servers and processes. */
-export class ShiftedClock extends TestClock {
-  constructor(public ahead = 0) {
-    super();
-  }
+/** The clock of a run, on a machine whose clock can be set, between runs and in the middle of one. */
+export class MachineClock extends TestClock {
+  private ahead = 0;
+  private run = this.begin();
   override now(): number {
-    return Date.now() + this.ahead;
+    return this.run.now();
   }
-  override async sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    await delay(ms, undefined, signal ? { signal } : {});
+  override sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return this.run.sleep(ms, signal);
   }
+  /** What is after this is another run, later. */
   override advance(ms: number): void {
+    this.set(ms);
+    this.run = this.begin();
+  }
+  /** Somebody sets the machine's clock. */
+  set(ms: number): void {
     this.ahead += ms;
+  }
+  /** As a process does when it starts. */
+  startRun(): void {
+    this.run = this.begin();
+  }
+  private begin(): Clock {
+    return runClock(() => Date.now() + this.ahead);
   }
 }
 
@@ -53,7 +66,7 @@ export interface SiteOptions {
 export class FaultSite {
   /** What went wrong on the way. */
   readonly complaints: string[] = [];
-  readonly clock = new ShiftedClock();
+  readonly clock = new MachineClock();
   readonly stack = new MiniStack(this.clock);
   /** While the database itself is down nobody can work. */
   databaseIsDown = false;
@@ -160,6 +173,7 @@ export class FaultSite {
   }
 
   up(): Promise<RunResult> {
+    this.clock.startRun();
     return this.stack.up(this.secretArgs, this.rolloutArgs);
   }
 

@@ -144,6 +144,18 @@ describe("the guarantees", () => {
   });
 });
 
+describe("the faults of the world", () => {
+  it("each name the tests that make them happen, which there are", () => {
+    const rows = read("docs/faults.md").match(/^\| (?!fault |-).*\|$/gm) ?? [];
+    assert.ok(rows.length > 20);
+    for (const row of rows) {
+      const tests = [...(row.split(" | ").at(-1) ?? "").matchAll(/"([^"]+)"/g)].map(([, name]) => name ?? "");
+      assert.ok(tests.length > 0, `no test: ${row}`);
+      assert.deepEqual(unknownTests(tests), []);
+    }
+  });
+});
+
 describe("the tables of the documentation", () => {
   it("name every input of the secret, and no other", () => {
     assert.deepEqual(namesIn("docs/inputs.md", "The secret").sort(), namesOf(secretVersionInputs).sort());

@@ -10,6 +10,11 @@ import { errorCode } from "../../net/networkErrors";
 
 /** How long a command that is out of time is given to end by itself, in milliseconds. */
 const KILL_AFTER_MS = 2000;
+/**
+ * How long a command may go on after the run was cancelled, in milliseconds: one that is cut off in the middle may have
+ * stopped the process and not started it again.
+ */
+const FINISH_WITHIN_MS = 5000;
 const LAST_BYTES = 65_536;
 const LAST_LINES = 10;
 const MAX_LINE = 300;
@@ -38,7 +43,7 @@ export interface CommandResult {
   readonly output: string;
 }
 
-/** @throws the signal's reason when the run is cancelled; the command has been ended by then. */
+/** @throws the signal's reason when the run is cancelled; the command has ended by then, or has been ended. */
 export async function runCommand(request: CommandRequest): Promise<CommandResult> {
   const output = await openOutput();
   try {
@@ -79,6 +84,10 @@ async function runInto(output: FileHandle, request: CommandRequest): Promise<Com
   });
   const bounded = await withDeadline(request.timeoutMs, request.signal, () => exit);
   if (bounded.ended === "done") return bounded.value;
+  if (bounded.ended === "cancelled") {
+    const finished = await withDeadline(FINISH_WITHIN_MS, new AbortController().signal, () => exit);
+    if (finished.ended === "done") return finished.value;
+  }
   await endGroup(child, exit);
   return { how: "timeout" };
 }

@@ -297,7 +297,22 @@ describe("process consumer", () => {
       assert.match(error.message, /was ended by SIGKILL/);
     });
 
-    it("ends the command when the run is cancelled", async () => {
+    it("lets the command finish when the run is cancelled, since a process that it has stopped has to come up again", async () => {
+      const abort = new AbortController();
+      context = makeContext(abort.signal);
+      const stopped = path.join(folder, "stopped");
+      const started = path.join(folder, "started");
+      const write = (file: string) => `require("fs").writeFileSync(${JSON.stringify(file)}, "")`;
+      const code = `${write(stopped)}; setTimeout(() => ${write(started)}, 300)`;
+      const rolling = consumer({ restart: { command: node(code) } }).roll(v7);
+      rolling.catch(() => undefined);
+      while (!fs.existsSync(stopped)) await delay(10);
+      abort.abort(new Error("cancelled by the user"));
+      await assert.rejects(rolling, /cancelled by the user/);
+      assert.ok(fs.existsSync(started));
+    });
+
+    it("ends a command that hangs when the run is cancelled", async () => {
       const abort = new AbortController();
       context = makeContext(abort.signal);
       const marker = path.join(folder, "pid");
