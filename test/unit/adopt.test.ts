@@ -468,7 +468,7 @@ describe("rotation adopt", () => {
   it("refuses while another run holds the lease", async () => {
     await up();
     const lease = { run: "r-1", user: "ci", host: "elsewhere", pid: 1, processStart: "", acquiredAt: 0 };
-    await restore({ ...(await backup()), lease: { ...lease, expiresAt: clock.now() + HOUR } });
+    await restore({ ...(await backup()), lease: { ...lease, expiresAt: clock.now() + 30_000 } });
     await assert.rejects(say(), /run r-1 of ci@elsewhere/);
   });
 });

@@ -165,7 +165,7 @@ describe("rotation release", () => {
       pid: 1,
       processStart: "",
       acquiredAt: clock.now(),
-      expiresAt: clock.now() + HOUR,
+      expiresAt: clock.now() + 30_000,
     };
     await opened.commit({ ...(body as object), lease }, revision);
     await assert.rejects(say({ rollout: "reports" }), /run r-1 of ci@elsewhere/);

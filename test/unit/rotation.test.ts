@@ -331,7 +331,7 @@ describe("a rotating secret", () => {
         pid: 7,
         processStart: "1",
         acquiredAt: clock.now(),
-        expiresAt: clock.now() + 91 * DAY + HOUR,
+        expiresAt: clock.now() + 91 * DAY + 30_000,
       },
     };
     const memory = await new Runtime(() => undefined, clock).store(store);
