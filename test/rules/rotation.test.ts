@@ -136,19 +136,28 @@ describe("a rotation, clause by clause:", () => {
     it("is not handed out again", async () => {
       await site.rotateUnconfirmed();
       site.credential(2).works = false;
+      // Nothing to return to, and no room for a third version.
+      site.credential(1).works = false;
       assert.match(
         await site.fails(secret(), rollout(), { force: true }),
-        /v2 should be handed out, but it does not work/,
+        /v2 should be handed out, but it does not work: it lacks a right; and it cannot be replaced yet/,
       );
       assert.equal((await site.ledger()).counters.incarnation, 2);
+      assert.deepEqual(await site.states(), { v1: "superseded", v2: "active" });
     });
 
     it("is not rolled to any consumer", async () => {
       await site.rotateUnconfirmed();
       site.credential(2).works = false;
       const { rolls } = site.api;
-      assert.match(await site.fails(), /v2 should be rolled out, but it does not work/);
+      assert.match(
+        await site.fails(secret(), rollout(), { targetRollout: true }),
+        /v2 should be rolled out, but it does not work: .*Run the stack org\/app\/prod, which replaces it/,
+      );
       assert.equal(site.api.rolls, rolls);
+      assert.deepEqual((await site.ledger()).drift?.versions, [2]);
+      await site.up();
+      assert.deepEqual(await site.states(), { v1: "active", v2: "rejected" });
     });
 
     it("is not returned to", async () => {
