@@ -146,6 +146,37 @@ describe("who uses what", () => {
       assert.equal(rollouts[ORDERS_2]?.registeredAt, registeredAt);
     });
 
+    /** v1 is superseded, and a rollout that has left may still use it. */
+    async function leftBehind(): Promise<void> {
+      await site.up();
+      await site.upOther();
+      site.clock.advance(91 * DAY);
+      await site.up();
+      await site.other.destroy();
+    }
+
+    it("lets a version go only after grace and soak of the issuer's record that nothing used it", async () => {
+      site.issuer.recordsUse = true;
+      await leftBehind();
+      site.credential(1).lastUsedAt = site.clock.now() - DAY;
+      site.clock.advance(2 * HOUR - 1);
+      await site.up();
+      assert.deepEqual(await site.states(), { v1: "superseded", v2: "active" });
+      site.clock.advance(1);
+      await site.up();
+      assert.deepEqual(await site.states(), { v1: "disabled", v2: "active" });
+    });
+
+    it("holds a version where the issuer keeps no record of its use, and no run comes by to look", async () => {
+      await leftBehind();
+      await site.up();
+      site.clock.advance(2 * HOUR + 1);
+      assert.equal((await site.up()).secret, "same");
+      const other = secret({ retirement: { grace: "30m", soak: "1h" } });
+      assert.equal((await site.up(other)).secret, "updated");
+      assert.deepEqual(await site.states(), { v1: "superseded", v2: "active" });
+    });
+
     it("stays on record when a secret is taken out of the rollout", async () => {
       await site.up();
       const second = new MiniStack(site.clock);
