@@ -6,7 +6,7 @@ import type { Lease } from "../../provider/lifecycle/ledger";
 import { whoAmI } from "../../provider/rotation/process";
 import { release } from "../../provider/rotation/release";
 import { Runtime } from "../../provider/runtime";
-import { DAY, HOUR, MINUTE, replica, reports, rollout, secret, Site, store } from "./site";
+import { DAY, HOUR, MINUTE, replica, REPORTS, reports, rollout, secret, Site, store } from "./site";
 
 describe("concurrency and restored backups, clause by clause:", () => {
   let site: Site;
@@ -193,6 +193,16 @@ describe("concurrency and restored backups, clause by clause:", () => {
       const { error } = await site.other.upRolloutOf(newer, rollout({ name: "reports" }));
       assert.match(String(error?.message), older);
       assert.equal(site.api.rolls, rolls);
+    });
+
+    it("lets no rollout leave", async () => {
+      await site.up();
+      await site.upOther();
+      const opened = await site.open();
+      await opened.putVersion({ ...(await opened.read("current")), ref: { version: 7, token: "stray" } });
+      const { error } = await site.other.destroy();
+      assert.match(String(error?.message), /versions that the ledger does not know \(v7\)/);
+      assert.deepEqual(await site.mayUse(REPORTS), [1]);
     });
 
     it("stops everybody where the store has a version that it does not know", async () => {

@@ -1,5 +1,6 @@
 /** Rules 7 to 10, clause by clause. */
 import assert from "node:assert/strict";
+import { overdue } from "../../provider/lifecycle/alarm";
 import { DAY, HOUR, reports, rollout, secret, Site } from "./site";
 
 describe("retirement, clause by clause:", () => {
@@ -86,9 +87,72 @@ describe("retirement, clause by clause:", () => {
       await site.up(quick);
       assert.deepEqual(await site.states(), { v1: "retired", v2: "active" });
     });
+
+    it("is disabled by the next run when the one that began it was stopped", async () => {
+      await rotated();
+      await site.stopAt("issuer.disable", "before");
+      assert.deepEqual(await site.states(), { v1: "disabled", v2: "active" });
+      assert.equal(site.credential(1).enabled, true);
+      site.clock.advance(HOUR + 1);
+      await site.up();
+      assert.equal(site.credential(1).enabled, false);
+      assert.equal((await site.ledger()).versions[0]?.disabledAt, site.clock.now());
+    });
+
+    it("that lives on for too long raises an alarm, but not before that, and not while it is disabled", async () => {
+      const watched = secret({ retirement: { grace: "1h", soak: "1h", alarmAfter: "7d" } });
+      await rotated(watched);
+      site.credential(1).users.add("reports");
+      site.clock.advance(6 * DAY);
+      await site.up(watched);
+      site.credential(1).users.clear();
+      await site.up(watched);
+      assert.deepEqual(await site.states(), { v1: "disabled", v2: "active" });
+      const { versions, ...ledger } = await site.ledger();
+      const late = site.clock.now() + DAY;
+      assert.deepEqual(overdue({ versions, ...ledger }, late), []);
+      const [v1, v2] = versions;
+      assert.ok(v1 && v2);
+      const kept = { ...ledger, versions: [{ ...v1, state: "superseded" as const }, v2] };
+      assert.deepEqual(
+        overdue(kept, late).map((record) => record.version),
+        [1],
+      );
+    });
+
+    it("raises its alarm at the end of a run of the owning stack, and in no other stack", async () => {
+      const watched = secret({ retirement: { grace: "1h", soak: "1h", alarmAfter: "7d" } });
+      await site.up(watched);
+      await site.upOther();
+      site.clock.advance(91 * DAY);
+      await site.up(watched);
+      await site.upOther();
+      site.credential(1).users.add("a report of the month");
+      site.clock.advance(7 * DAY);
+      const applied: string[] = [];
+      const native = (ref: string) => void applied.push(ref);
+      assert.match(await site.fails(watched, rollout(), { native }), /retirement\.alarmAfter: 7 days.*a report of the/);
+      assert.deepEqual(applied, ["orders-db/v2@2"]);
+      const elsewhere = await site.other.upRolloutOf(site.stack.link, reports());
+      assert.deepEqual([elsewhere.error, elsewhere.rollout], [undefined, "same"]);
+    });
   });
 
   describe("(rule 9) a version", () => {
+    it("has its label moved back by a run that has nothing else to do", async () => {
+      await site.up();
+      site.clock.advance(91 * DAY);
+      await site.up();
+      const opened = await site.open();
+      const { current, revision } = await opened.load();
+      const first = (await opened.list()).find((ref) => ref.version === 1);
+      assert.ok(first);
+      await opened.promote(first, current, revision);
+      assert.equal((await site.up()).secret, "updated");
+      assert.equal((await opened.load()).current?.version, 2);
+      assert.equal((await site.up()).secret, "same");
+    });
+
     it("is off the list of what is put off when it is active again", async () => {
       await site.rotateUnconfirmed();
       assert.equal((await site.ledger()).versions[0]?.putOff?.code, "unconfirmed");

@@ -1,7 +1,9 @@
 /** Rules 11 to 17, clause by clause. */
 import assert from "node:assert/strict";
+import { repairTarget } from "../../provider/lifecycle/drift";
 import { UnreachableError } from "../../provider/lifecycle/errors";
 import { returnTarget } from "../../provider/lifecycle/ledger";
+import { decideRetirement } from "../../provider/lifecycle/retirement";
 import { DAY, HOUR, MINUTE, replica, rollout, secret, Site } from "./site";
 
 describe("a rotation, clause by clause:", () => {
@@ -10,6 +12,12 @@ describe("a rotation, clause by clause:", () => {
 
   const event = (reason: string, at: number) => ({
     events: [{ id: "e1", reason, time: new Date(at).toISOString() }],
+  });
+  const revokeFirst = (at: number) => ({
+    id: "e1",
+    reason: "suspected-compromise",
+    time: new Date(at).toISOString(),
+    revokeFirst: true,
   });
 
   it("(rule 11) an event is not answered by a version that a rollout turned down", async () => {
@@ -60,6 +68,17 @@ describe("a rotation, clause by clause:", () => {
         assert.ok(v1);
         assert.equal(returnTarget({ ...ledger, versions: [{ ...v1, state }, ...others] }), undefined, state);
       }
+    });
+
+    it("is left only for one that is not known to be dead", async () => {
+      await site.rotateUnconfirmed();
+      const ledger = await site.ledger();
+      const [v1, ...others] = ledger.versions;
+      assert.ok(v1);
+      const broken = { ...ledger, drift: { versions: [2, 1], gone: [], detail: "no such credential", at: 0 } };
+      const dead = { ...ledger, versions: [{ ...v1, proof: { at: 0, detail: "refused" } }, ...others] };
+      for (const target of [returnTarget, repairTarget])
+        assert.deepEqual([target(ledger)?.version, target(broken), target(dead)], [1, undefined, undefined]);
     });
   });
 
@@ -121,6 +140,81 @@ describe("a rotation, clause by clause:", () => {
       assert.deepEqual(await site.states(), { v1: "retired", v2: "abandoned", v3: "active" });
       assert.deepEqual(site.live(), ["v3"]);
     });
+
+    it("is recorded at once and only once, though its rotation has to wait", async () => {
+      const patient = secret({ retirement: { grace: "3h", soak: "1h" } });
+      await site.up(patient);
+      site.clock.advance(91 * DAY);
+      await site.up(patient);
+      const asked = { ...patient, ...event("policy", site.clock.now() + HOUR) };
+      await site.up(asked);
+      assert.deepEqual((await site.ledger()).incidents, [], "it is yet to happen");
+      site.clock.advance(HOUR);
+      assert.equal((await site.up(asked)).secret, "updated");
+      assert.equal((await site.up(asked)).secret, "same");
+      await site.up({ ...asked, readersCache: "1m" });
+      assert.deepEqual(
+        (await site.ledger()).incidents.map(({ id, matched }) => [id, matched]),
+        [["e1", [1, 2]]],
+      );
+    });
+
+    it("is answered only when everything that it matched is gone and a later version is confirmed", async () => {
+      const closed = async () => (await site.ledger()).incidents.map((incident) => incident.closedAt !== null);
+      await site.up();
+      site.clock.advance(1);
+      const asked = secret(event("policy", site.clock.now()));
+      site.clock.advance(1);
+      await site.up(asked);
+      assert.deepEqual(await site.states(), { v1: "superseded", v2: "active" });
+      assert.deepEqual(await closed(), [false], "v1 is alive");
+
+      site = new Site();
+      await site.up();
+      const first = secret({ events: [revokeFirst(site.clock.now())] });
+      site.clock.advance(2 * MINUTE);
+      await site.upSecretOnly(first);
+      assert.deepEqual(await site.states(), { v1: "retired", v2: "active" });
+      assert.deepEqual(await closed(), [false], "nobody has confirmed v2");
+      await site.up(first);
+      await site.up(first);
+      assert.deepEqual(await closed(), [true]);
+    });
+
+    it("with revokeFirst revokes neither the active version nor anything beside an unfinished rotation", async () => {
+      await site.rotateUnconfirmed();
+      const ledger = await site.ledger();
+      const [v1, v2] = ledger.versions;
+      assert.ok(v1 && v2 && ledger.rotation);
+      const now = site.clock.now();
+      const policy = { graceMs: HOUR, soakMs: HOUR, canDisable: true, compromisedBefore: now, revokeFirstBefore: now };
+      assert.equal(decideRetirement(ledger, v1, policy, now).step, "destroy");
+      assert.equal(decideRetirement(ledger, v2, policy, now).step, "hold");
+      const returning = { ...ledger, rotation: { ...ledger.rotation, phase: "returning" as const } };
+      assert.equal(decideRetirement(returning, v1, policy, now).step, "hold");
+    });
+
+    it("with revokeFirst revokes in the same call what the rotation superseded", async () => {
+      await site.up();
+      const args = secret({ events: [revokeFirst(site.clock.now())] });
+      site.clock.advance(2 * MINUTE);
+      const live: string[][] = [];
+      site.stack.onReturn = (call) => {
+        if (call === "secret.create") live.push(site.live());
+      };
+      await site.up(args);
+      assert.deepEqual(live, [["v2"]]);
+    });
+
+    it("with revokeFirst leaves alone what was issued after it", async () => {
+      await site.up();
+      const args = secret({ events: [revokeFirst(site.clock.now())] });
+      site.clock.advance(2 * MINUTE);
+      await site.up(args);
+      site.clock.advance(91 * DAY);
+      await site.up(args);
+      assert.deepEqual(await site.states(), { v1: "retired", v2: "superseded", v3: "active" });
+    });
   });
 
   describe("(rule 17) a version that does not work", () => {
@@ -136,19 +230,28 @@ describe("a rotation, clause by clause:", () => {
     it("is not handed out again", async () => {
       await site.rotateUnconfirmed();
       site.credential(2).works = false;
+      // Nothing to return to, and no room for a third version.
+      site.credential(1).works = false;
       assert.match(
         await site.fails(secret(), rollout(), { force: true }),
-        /v2 should be handed out, but it does not work/,
+        /v2 should be handed out, but it does not work: it lacks a right; and it cannot be replaced yet/,
       );
       assert.equal((await site.ledger()).counters.incarnation, 2);
+      assert.deepEqual(await site.states(), { v1: "superseded", v2: "active" });
     });
 
     it("is not rolled to any consumer", async () => {
       await site.rotateUnconfirmed();
       site.credential(2).works = false;
       const { rolls } = site.api;
-      assert.match(await site.fails(), /v2 should be rolled out, but it does not work/);
+      assert.match(
+        await site.fails(secret(), rollout(), { targetRollout: true }),
+        /v2 should be rolled out, but it does not work: .*Run the stack org\/app\/prod, which replaces it/,
+      );
       assert.equal(site.api.rolls, rolls);
+      assert.deepEqual((await site.ledger()).drift?.versions, [2]);
+      await site.up();
+      assert.deepEqual(await site.states(), { v1: "active", v2: "rejected" });
     });
 
     it("is not returned to", async () => {
@@ -156,6 +259,7 @@ describe("a rotation, clause by clause:", () => {
       site.credential(1).works = false;
       site.api.sickOn.add(2);
       assert.match(await site.fails(), /v2 should be left .* but v1 does not work any more/);
+      assert.deepEqual((await site.ledger()).drift?.versions, [1]);
       assert.deepEqual(await site.states(), { v1: "superseded", v2: "active" });
     });
   });

@@ -4,6 +4,8 @@ import { isConfirmed } from "../../provider/lifecycle/confirmation";
 import { MiniStack, type Properties } from "../support/miniEngine";
 import { DAY, HOUR, ORDERS, REPORTS, reports, rollout, secret, Site } from "./site";
 
+const ORDERS_2 = "org/app/prod::orders-2";
+
 const readsByItself = (name: string) => ({ consumers: [{ type: "memory", name, pinned: false }] });
 
 describe("who uses what", () => {
@@ -108,12 +110,71 @@ describe("who uses what", () => {
       assert.deepEqual(await site.mayUse(REPORTS), [1]);
     });
 
-    it("stays on record when the rollout gets another name", async () => {
+    it("goes on under the new name where an alias says that it is the same rollout", async () => {
+      await site.rotateUnconfirmed();
+      const renamed = await site.ledgerAt("consumer.roll", () => site.up(secret(), rollout({ name: "orders-2" })));
+      assert.deepEqual(renamed.rollouts[ORDERS_2]?.mayUse, [1, 2]);
+      const { residues, rollouts } = await site.ledger();
+      assert.deepEqual(residues, {});
+      assert.deepEqual(Object.keys(rollouts), [ORDERS_2]);
+    });
+
+    it("stays on record when the rollout gets another name without an alias", async () => {
       await site.up();
+      // Without an alias it is another entry to the engine, and the former one is deleted at the end of the run.
+      const former = site.stack.rollout;
+      site.stack.rollout = null;
+      await site.up(secret(), rollout({ name: "orders-2" }));
+      assert.deepEqual(Object.keys((await site.ledger()).rollouts), [ORDERS, ORDERS_2]);
+      site.stack.rollout = former;
+      await site.up(secret(), null);
+      const { residues, rollouts } = await site.ledger();
+      assert.deepEqual(residues[ORDERS]?.mayUse, [1]);
+      assert.deepEqual(Object.keys(rollouts), [ORDERS_2]);
+    });
+
+    it("stays on record when the rollout takes the name of another one", async () => {
+      await site.up();
+      const second = new MiniStack(site.clock);
+      assert.ifError((await second.upRolloutOf(site.stack.link, reports({ name: "orders-2" }))).error);
+      const { registeredAt } = (await site.ledger()).rollouts[ORDERS_2] ?? {};
+      site.clock.advance(HOUR);
       await site.up(secret(), rollout({ name: "orders-2" }));
       const { residues, rollouts } = await site.ledger();
-      assert.deepEqual(Object.keys(residues), [ORDERS]);
-      assert.deepEqual(Object.keys(rollouts), ["org/app/prod::orders-2"]);
+      assert.deepEqual(residues[ORDERS]?.mayUse, [1]);
+      assert.deepEqual(Object.keys(rollouts), [ORDERS_2]);
+      assert.equal(rollouts[ORDERS_2]?.registeredAt, registeredAt);
+    });
+
+    /** v1 is superseded, and a rollout that has left may still use it. */
+    async function leftBehind(): Promise<void> {
+      await site.up();
+      await site.upOther();
+      site.clock.advance(91 * DAY);
+      await site.up();
+      await site.other.destroy();
+    }
+
+    it("lets a version go only after grace and soak of the issuer's record that nothing used it", async () => {
+      site.issuer.recordsUse = true;
+      await leftBehind();
+      site.credential(1).lastUsedAt = site.clock.now() - DAY;
+      site.clock.advance(2 * HOUR - 1);
+      await site.up();
+      assert.deepEqual(await site.states(), { v1: "superseded", v2: "active" });
+      site.clock.advance(1);
+      await site.up();
+      assert.deepEqual(await site.states(), { v1: "disabled", v2: "active" });
+    });
+
+    it("holds a version where the issuer keeps no record of its use, and no run comes by to look", async () => {
+      await leftBehind();
+      await site.up();
+      site.clock.advance(2 * HOUR + 1);
+      assert.equal((await site.up()).secret, "same");
+      const other = secret({ retirement: { grace: "30m", soak: "1h" } });
+      assert.equal((await site.up(other)).secret, "updated");
+      assert.deepEqual(await site.states(), { v1: "superseded", v2: "active" });
     });
 
     it("stays on record when a secret is taken out of the rollout", async () => {
