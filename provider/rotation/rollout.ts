@@ -523,7 +523,6 @@ export async function leave(secrets: readonly UsedSecret[], key: string): Promis
       if (!session.hasLedger) continue;
       const record = session.ledger.rollouts[key];
       if (!record) continue;
-      await holdAgainstStore(session);
       const gone = session.ledger.status !== "live";
       // Rule 24: the entry of a rollout may be as old as a restored ledger, so that its reference does not show it.
       if (!gone) await holdAgainstStore(session);

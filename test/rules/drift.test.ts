@@ -76,12 +76,16 @@ describe("a version that does not work any more", () => {
     assert.equal(site.api.rolls, rolls);
   });
 
-  it("beside the active version is looked at by the run after a refresh", async () => {
-    await rotated();
-    site.credential(1).works = false;
-    assert.match(await refresh(), /v1 does not work any more: it lacks a right\. The next pulumi up puts it right/);
-    assert.equal((await site.up()).secret, "updated");
-    assert.equal((await site.up()).secret, "same");
+  it("is not the only thing that a refresh finds: the next run puts a label in a replica right", async () => {
+    const replica = { type: "memory", name: "replica" };
+    const args = secret({ replicas: [replica] });
+    await site.up(args);
+    const opened = await site.open(replica);
+    await opened.clearCurrent((await opened.load()).revision);
+    assert.match(await refresh(), /"current" points to nothing in .*replica.*The next pulumi up puts it right/);
+    assert.equal((await site.up(args)).secret, "updated");
+    assert.equal((await opened.load()).current?.version, 1);
+    assert.equal((await site.up(args)).secret, "same");
   });
 
   it("is only looked for in a refresh, which changes nothing", async () => {
