@@ -31,15 +31,19 @@ export class Stage {
   ) {}
 
   static async open(scenario: Scenario, server: PostgresServer, victims: Victims, size: number): Promise<Stage> {
-    const sites = await Promise.all(
-      Array.from({ length: size }, async () => {
-        const site = await HandlerSite.open(server, victims);
-        await scenario.prepare(site);
-        await site.save();
-        return site;
-      }),
-    );
-    return new Stage(scenario, sites);
+    const sites: HandlerSite[] = [];
+    const stage = new Stage(scenario, sites);
+    const prepare = async () => {
+      const site = await HandlerSite.open(server, victims);
+      sites.push(site);
+      await scenario.prepare(site);
+      await site.save();
+    };
+    const prepared = await Promise.allSettled(Array.from({ length: size }, prepare));
+    const failed = prepared.find((one) => one.status === "rejected");
+    if (!failed) return stage;
+    await stage.close();
+    throw failed.reason;
   }
 
   /** The calls of the run when nothing stops it, in their order. */

@@ -58,7 +58,7 @@ export class Roles {
   async save(): Promise<SavedRoles> {
     const { rows } = await this.client.query<{ statement: string }>(
       `SELECT format('CREATE ROLE %I %s PASSWORD %L VALID UNTIL %L', r.rolname,
-                CASE WHEN r.rolcanlogin THEN 'LOGIN' ELSE 'NOLOGIN' END, r.rolpassword, r.rolvaliduntil)
+                CASE WHEN r.rolcanlogin THEN 'LOGIN' ELSE 'NOLOGIN' END, r.rolpassword, coalesce(r.rolvaliduntil, 'infinity'))
               || coalesce(format('; COMMENT ON ROLE %I IS %L', r.rolname, shobj_description(r.oid, 'pg_authid')), '')
               || (SELECT string_agg(format('; GRANT %I TO %I WITH ADMIN %s, INHERIT %s, SET %s', g.rolname, r.rolname,
                                            m.admin_option::text, m.inherit_option::text, m.set_option::text), '')
