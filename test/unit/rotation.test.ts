@@ -554,6 +554,16 @@ describe("a rotating secret", () => {
     assert.equal(stack.pending.length, 0);
   });
 
+  it("forgets the entry of a secret that was handed over, and then moved by its new owner", async () => {
+    await up();
+    const owner = { id: "another", stack: "org/shop/prod" };
+    const former = memoryStoreContents("db");
+    former.body = { ...(former.body as object), status: "moved", movedTo: "memory:db2", owner };
+    assert.equal((await stack.destroy()).error, undefined);
+    assert.equal(stack.secret, null);
+    assert.deepEqual(live(), ["v1"]);
+  });
+
   it("does not destroy over a move that was interrupted, and says how to go on", async () => {
     await up();
     const moved = secret({ store: { type: "memory", name: "db2" }, migrateFrom: store });
