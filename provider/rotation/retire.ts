@@ -120,6 +120,7 @@ export async function repairLabels(session: Session): Promise<boolean> {
   ];
   const wrong = labels.filter((label) => label?.token !== active.token);
   if (wrong.length === 0) return false;
+  await assertWorks(session, getVersion(ledger, ledger.active));
   // A replica that is new, or was emptied, has none of the versions.
   const stored = await session.store.read(active);
   for (const replica of session.replicas) await replica.putVersion(stored);
@@ -138,6 +139,17 @@ export async function repairLabels(session: Session): Promise<boolean> {
     },
   );
   return true;
+}
+
+/** Rule 17: what readers of "current" are to get is logged in with; a ledger from a backup may name what is long dead. */
+async function assertWorks(session: Session, version: VersionRecord): Promise<void> {
+  const verification = await verifyStored(session, version);
+  if (verification.works) return;
+  throw new StateError(
+    `${session.secret}: "current" should be v${version.version}, which the ledger calls active, but that does not work: ` +
+      `${verification.detail}. Nothing was changed. If the store was restored from a backup, or v${version.version} was ` +
+      `changed outside, say: rotation adopt ${session.secret} --reason TEXT`,
+  );
 }
 
 async function disable(session: Session, version: VersionRecord): Promise<RetirementOutcome> {
