@@ -27,7 +27,7 @@ import { advance, propose, proposeIn } from "./rotate";
 import { isCompromised } from "../lifecycle/retirement";
 import { Session, type Parts } from "./session";
 import { sweepFormerStore } from "./formerStore";
-import { tearDown } from "./teardown";
+import { assertNothingSince, tearDown } from "./teardown";
 import { verifyStored } from "./verify";
 
 /** A secret as declared, ready to act on. */
@@ -85,7 +85,11 @@ export async function createVersion(secret: DeclaredSecret, entry: Entry | null)
       await holdAgainstIssuer(session);
       await tearDown(session);
     }
-    if (!session.hasLedger || session.ledger.status === "torn-down") return firstVersion(secret, session);
+    if (!session.hasLedger) return firstVersion(secret, session);
+    if (session.ledger.status === "torn-down") {
+      await assertNothingSince(session);
+      return firstVersion(secret, session);
+    }
     await beforeActing(secret, session);
     await settle(secret, session, entry);
     return factsOf(session);
