@@ -658,8 +658,10 @@ export class Sequence implements Watcher {
   /** What the error of a run says is to be done. @returns whether something was done. */
   private async doAsTold(result: RunResult | null): Promise<boolean> {
     const { world } = this;
-    if (!result?.error?.message.includes("rotation adopt")) return false;
-    const { error: refused } = await this.adopt(NONE);
+    const { message = "" } = result?.error ?? {};
+    const toAdopt = message.includes("rotation adopt");
+    if (!toAdopt && !message.includes("Restore a newer backup")) return false;
+    const { error: refused } = toAdopt ? await this.adopt(NONE) : { error: result?.error };
     if (!refused) return true;
     if (refused.message.includes("pulumi state delete") && refused.message.includes("another secret")) {
       world.owner.secret = null;
