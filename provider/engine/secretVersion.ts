@@ -200,7 +200,10 @@ export function secretVersionProvider(runtime: Runtime) {
     const { checked, created } = memory.of(store.location);
     Object.assign(memory.of(store.location), { removed: true, identity: entry.identity });
     if (!checked && !created) assertMayBeTornDown(entry, ledger);
-    if (ledger.status === "moved" && !checked && !created) assertMoveIsOver(entry.name, ledger, store.location);
+    // Whose secret it no longer is has nothing to finish.
+    const isOurs = ledger.identity === entry.identity && ledger.owner.id === entry.owner;
+    if (ledger.status === "moved" && isOurs && !checked && !created)
+      assertMoveIsOver(entry.name, ledger, store.location);
     const parts = await runtime.parts({ name: entry.name, store: entry.store, ...ledger.declared }, entry.stack);
     const secret = declaredInLedger(parts, entry, ledger);
     const { outcome, message } = await deleteVersion(secret, entry, checked || created);

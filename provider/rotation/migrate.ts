@@ -59,8 +59,11 @@ async function carryTrail(from: AuditSink, to: Seamed<AuditSink>, identity: stri
 }
 
 async function copyVersions(session: Session, to: Seamed<SecretStore>): Promise<void> {
+  // What a killed run was about to delete may be deleted already, and nobody needs it.
+  const kept = new Set((await session.store.list()).map((ref) => ref.token));
   for (const version of session.ledger.versions) {
     if (version.endedAt !== null || version.fingerprint === null) continue;
+    if (version.state === "retiring" && !kept.has(version.rotationId)) continue;
     await to.putVersion(await session.store.read(refOf(version)));
   }
 }

@@ -112,8 +112,8 @@ export async function repairLabels(session: Session): Promise<boolean> {
   ];
   const wrong = labels.filter((label) => label?.token !== active.token);
   if (wrong.length === 0) return false;
-  // A value that is gone cannot be current. That is drift, and the version is replaced.
-  if (!(await session.store.list()).some((ref) => ref.token === active.token)) return false;
+  // What does not work is not made current. That is drift, and the version is replaced.
+  if (!(await verifyStored(session, getVersion(ledger, ledger.active))).works) return false;
   // A replica that is new, or was emptied, has none of the versions.
   const stored = await session.store.read(active);
   for (const replica of session.replicas) await replica.putVersion(stored);

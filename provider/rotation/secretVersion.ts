@@ -33,7 +33,7 @@ import { isCompromised, isRevokedFirst } from "../lifecycle/retirement";
 import { closableIncidents, newIncidents } from "../triggers/incidents";
 import { Session, type Parts } from "./session";
 import { sweepFormerStore } from "./formerStore";
-import { tearDown } from "./teardown";
+import { assertNothingSince, tearDown } from "./teardown";
 import { verifyStored } from "./verify";
 
 /** A secret as declared, ready to act on. */
@@ -112,7 +112,11 @@ export async function createVersion(secret: DeclaredSecret, entry: Entry | null)
       await holdAgainstIssuer(session);
       await tearDown(session);
     }
-    if (!session.hasLedger || session.ledger.status === "torn-down") return firstVersion(secret, session);
+    if (!session.hasLedger) return firstVersion(secret, session);
+    if (session.ledger.status === "torn-down") {
+      await assertNothingSince(session);
+      return firstVersion(secret, session);
+    }
     await beforeActing(secret, session);
     await settle(secret, session, entry);
     await reportIncidents(session);

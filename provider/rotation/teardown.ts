@@ -79,3 +79,21 @@ function emptied(ledger: LedgerState): Partial<LedgerState> {
     versions: ledger.versions,
   };
 }
+
+/**
+ * Rule 24: a teardown leaves nothing, so whatever a tombstone does not know was made since, and it is from a backup.
+ * @throws StateError when there is something; nothing was changed.
+ */
+export async function assertNothingSince(session: Session): Promise<void> {
+  const { ledger } = session;
+  const known = new Set(ledger.versions.map((version) => version.rotationId));
+  const stored = (await session.store.list()).filter((ref) => !known.has(ref.token));
+  const issued = (await session.kind.inspect(ledger.identity)).filter((found) => !known.has(found.rotationId));
+  if (stored.length === 0 && issued.length === 0) return;
+  throw new StateError(
+    `${session.secret}: the ledger calls it torn down, and there are versions that it does not know: ` +
+      `${stored.length} in the store${stored.length > 0 ? ` (${stored.map((ref) => `v${ref.version}`).join(", ")})` : ""}, ` +
+      `${issued.length} at the issuer. The ledger is older than the world. Nothing was changed. Restore a newer backup of ` +
+      `the store; if there is none, remove those versions by hand, and run again.`,
+  );
+}

@@ -331,11 +331,13 @@ export function forbidden(world: World, store: string, what: string): Forbidden[
 function isOlder(world: World, body: LedgerState, what: string): boolean {
   const byOwner = ["up", "destroy", "removal"].includes(what);
   const byRollout = ["rollout up", "other up"].includes(what);
-  if (body.status !== "live" || !(byOwner || byRollout)) return false;
+  if (body.status === "moved" || !(byOwner || byRollout)) return false;
+  // Nothing is to be done then, so nothing is looked at.
+  if (body.status === "torn-down" && what !== "up") return false;
   const { entry } = world;
   const { version, incarnation, epoch } = body.counters;
   if (entry && entry.identity !== body.identity) return false;
-  if (entry && byOwner && (entry.version > version || entry.incarnation > incarnation)) return true;
+  if (entry && byOwner && body.status !== "torn-down" && (entry.version > version || entry.incarnation > incarnation)) return true;
   if (entry && byRollout && entry.epoch > epoch) return true;
   return hasUnknownVersions(world, body);
 }

@@ -3,6 +3,8 @@ import { installBoundary } from "./boundary";
 import { playBlock, type Block } from "./player";
 
 installBoundary();
+// Whoever asked is gone.
+process.on("disconnect", () => process.exit());
 process.on("message", (block: Block) => {
   playBlock(block).then(
     (played) => process.send?.(played),

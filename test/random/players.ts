@@ -30,6 +30,9 @@ export async function playAll(blocks: readonly Block[], told: (played: Played) =
         failed ||= played.failure !== undefined;
         told(played);
       }
+    } catch (error) {
+      failed = true;
+      throw error;
     } finally {
       child.kill();
     }

@@ -117,10 +117,10 @@ export class Sequence implements Watcher {
         if (!world.setup.pinned) for (const name of world.workloads()) world.restart(name);
         break;
       case "read current":
-        world.readCurrent(world.secret.home);
+        this.read(world.secret.home);
         break;
       case "read replica":
-        if (world.setup.replica) world.readCurrent("replica");
+        if (world.setup.replica) this.read("replica");
         break;
       case "change inputs":
         world.grants++;
@@ -235,10 +235,11 @@ export class Sequence implements Watcher {
     if (world.setup.key) await this.run(fault, () => world.keys.up(world.keyArgs(), null), "key up");
   }
 
+  /** Not while a ledger is in place that may have forgotten who owns the secret now (rule 24). */
   private async formerDestroy(fault: Fault): Promise<void> {
     const { world } = this;
     const { former } = world;
-    if (!former) return;
+    if (!former || world.restored) return;
     const { error } = await this.run(fault, () => former.destroy(), "former destroy");
     if (!error) world.former = null;
   }
@@ -315,6 +316,11 @@ export class Sequence implements Watcher {
     if ((what === "destroy" || what === "removal") && call === "rollout.delete") world.removeNative();
     const { fault } = process;
     if (fault.kind === "loseSave" && fault.at === process.returns++) process.kill();
+  }
+
+  /** Once a teardown is announced, nobody begins to use the secret. */
+  private read(store: string): void {
+    if (this.world.ledger?.status === "live") this.world.readCurrent(store);
   }
 
   private spoil(how: Extract<Action, { do: "spoil next version" }>["how"]): void {
@@ -631,7 +637,10 @@ export class Sequence implements Watcher {
       if (await this.doAsTold(await this.up(CLEAN))) since = 0;
       if (world.otherDeclared) {
         if (await this.doAsTold(await this.otherUp(NONE))) since = 0;
-      } else if (world.other.rollout) await this.run(NONE, () => world.other.destroy(), "other destroy");
+      } else if (world.other.rollout) {
+        const left = await this.run(NONE, () => world.other.destroy(), "other destroy");
+        if (await this.doAsTold(left)) since = 0;
+      }
       await this.release();
       world.clock.advance(GRACE + 1);
       why = unsettled(world);
@@ -649,8 +658,10 @@ export class Sequence implements Watcher {
   /** What the error of a run says is to be done. @returns whether something was done. */
   private async doAsTold(result: RunResult | null): Promise<boolean> {
     const { world } = this;
-    if (!result?.error?.message.includes("rotation adopt")) return false;
-    const { error: refused } = await this.adopt(NONE);
+    const { message = "" } = result?.error ?? {};
+    const toAdopt = message.includes("rotation adopt");
+    if (!toAdopt && !message.includes("Restore a newer backup")) return false;
+    const { error: refused } = toAdopt ? await this.adopt(NONE) : { error: result?.error };
     if (!refused) return true;
     if (refused.message.includes("pulumi state delete") && refused.message.includes("another secret")) {
       world.owner.secret = null;

@@ -3,7 +3,7 @@ import { memoryAuditTrail } from "../../provider/audit/memory";
 import { verifyChain } from "../../provider/audit/verify";
 import { Runtime } from "../../provider/runtime";
 import type { IssuedRef } from "../../provider/contracts/context";
-import { getVersion } from "../../provider/lifecycle/ledger";
+import { getVersion, type LedgerState } from "../../provider/lifecycle/ledger";
 import { migrate } from "../../provider/rotation/migrate";
 import { Session } from "../../provider/rotation/session";
 import { createMemoryStore, memoryStoreContents, resetMemoryStores } from "../../provider/stores/memory";
@@ -507,6 +507,52 @@ describe("a rotating secret", () => {
     assert.deepEqual([after.identity, after.owner, after.counters.incarnation], [identity, owner, 2]);
   });
 
+  it("moves to another store also when a killed run had deleted a version there that it was retiring", async () => {
+    await up();
+    clock.advance(91 * DAY);
+    await up();
+    const contents = memoryStoreContents("db");
+    const body = structuredClone(contents.body) as LedgerState;
+    const [first] = body.versions;
+    assert.ok(first);
+    first.state = "retiring";
+    contents.body = body;
+    contents.versions.delete(first.rotationId);
+    const db2 = { type: "memory", name: "db2" };
+    await up(secret({ store: db2, migrateFrom: store }));
+    assert.deepEqual(
+      [...memoryStoreContents("db2").versions.values()].map(({ ref }) => ref.version),
+      [2],
+    );
+  });
+
+  it("puts nothing into a replica that a ledger from a backup calls active and that is dead (rules 17 and 24)", async () => {
+    const replica = { type: "memory", name: "replica" };
+    await up(secret({ replicas: [replica] }));
+    const { body, current, versions } = memoryStoreContents("db");
+    const backup = { body, current, versions: new Map(versions) };
+    await stack.destroy();
+    Object.assign(memoryStoreContents("db"), backup);
+    const { error } = await stack.up(secret({ replicas: [replica] }), rollout());
+    assert.match(String(error), /which the ledger calls active, but that does not work.*rotation adopt orders-db/);
+    assert.equal(memoryStoreContents("replica").versions.size, 0);
+  });
+
+  it("makes no first version over a tombstone from a backup while there are versions that it does not know", async () => {
+    await up();
+    await stack.destroy();
+    const { body } = memoryStoreContents("db");
+    await up();
+    Object.assign(memoryStoreContents("db"), { body, current: null });
+    stack.secret = null;
+    const { error } = await stack.up(secret(), rollout());
+    assert.match(
+      String(error),
+      /calls it torn down, and there are versions that it does not know: 1 in the store \(v2\)/,
+    );
+    assert.deepEqual(live(), ["v2"]);
+  });
+
   it("does not let a rollout leave a ledger that is older than what is in the store", async () => {
     await up();
     const { commits: _commits, ...backup } = { ...memoryStoreContents("db") };
@@ -622,6 +668,16 @@ describe("a rotating secret", () => {
     former.body = { ...(former.body as object), movedTo: "file:/work/of/another/run/rotation/orders-db" };
     await up(moved);
     assert.equal(stack.pending.length, 0);
+  });
+
+  it("forgets the entry of a secret that was handed over, and then moved by its new owner", async () => {
+    await up();
+    const owner = { id: "another", stack: "org/shop/prod" };
+    const former = memoryStoreContents("db");
+    former.body = { ...(former.body as object), status: "moved", movedTo: "memory:db2", owner };
+    assert.equal((await stack.destroy()).error, undefined);
+    assert.equal(stack.secret, null);
+    assert.deepEqual(live(), ["v1"]);
   });
 
   it("does not destroy over a move that was interrupted, and says how to go on", async () => {
