@@ -11,12 +11,6 @@ import { createServer } from "node:http2";
 
 const CANCEL = "/pulumirpc.ResourceProvider/Cancel";
 
-/** What one wants to know of the process; tests pass their own. */
-export interface Watched {
-  readonly on: (signal: NodeJS.Signals, listener: () => void) => void;
-  readonly exit: (code: number) => void;
-}
-
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 /** How long a process that was told to end may take to finish its step and give its leases back. */
 const LEAVE_WITHIN_MS = 10_000;
@@ -26,19 +20,12 @@ const LOOK_EVERY_MS = 20;
  * @param cancel told why; may be called more than once.
  * @param isIdle whether nothing is under way any more.
  */
-export function watchForCancellation(
-  cancel: (why: string) => void,
-  isIdle: () => boolean,
-  watched: Watched = {
-    on: (signal, listener) => void process.on(signal, listener),
-    exit: (code) => process.exit(code),
-  },
-): void {
+export function watchForCancellation(cancel: (why: string) => void, isIdle: () => boolean): void {
   onEngineCall(CANCEL, () => cancel("Ctrl-C, or SIGTERM to pulumi"));
   for (const [signal, code] of Object.entries(SIGNALS))
-    watched.on(signal as keyof typeof SIGNALS, () => {
+    process.on(signal, () => {
       cancel(signal);
-      leaveWhenIdle(isIdle, () => watched.exit(code));
+      leaveWhenIdle(isIdle, () => process.exit(code));
     });
 }
 
