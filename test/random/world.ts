@@ -13,6 +13,9 @@ import { WatchedTrail } from "./trail";
 import type { Tally } from "./tally";
 import type { Window } from "./wallClock";
 
+/** 60 seconds, and what clocks may differ by. */
+const LONGEST_LEASE_MS = 65_000;
+
 export const SECRET = "orders-db";
 export const KEY = "orders-key";
 export const MINUTE = 60_000;
@@ -186,7 +189,10 @@ export class World {
   /** A lease that a run has to respect, as it looks from outside. */
   foreignLease(store = this.secret.home): Lease | null {
     const lease = held(store).body?.lease;
-    return lease && lease.expiresAt > this.clock.now() && lease.processStart !== "0" ? lease : null;
+    if (!lease || lease.processStart === "0") return null;
+    const left = lease.expiresAt - this.clock.now();
+    // One that ends later than any lease may is watched, and taken where nobody renews it: here nobody does.
+    return left > 0 && left <= LONGEST_LEASE_MS ? lease : null;
   }
 
   /** From now on everybody can know that the process that holds a lease is gone. */
