@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { RotationError } from "../lifecycle/errors";
 import { brokenActive, isBroken, type Finding } from "../lifecycle/drift";
-import { activeVersion, getVersion, isUnfinished, unretired, type LedgerState } from "../lifecycle/ledger";
+import { activeVersion, isUnfinished, unretired, type LedgerState, type VersionRecord } from "../lifecycle/ledger";
 import type { Parts, Session } from "./session";
 import { verifyStored } from "./verify";
 
@@ -20,13 +20,16 @@ export async function noteDrift(session: Session): Promise<void> {
     if (ledger.drift !== null && isBroken(ledger, active.version)) await forgetDrift(session, active.version);
     return;
   }
+  const beside = unretired(ledger).filter(({ state }) => state === "superseded" || state === "disabled");
+  const gone = await goneAtIssuer(session, [active, ...beside]);
   const broken = [active.version];
-  for (const version of unretired(ledger))
-    if (version.state === "superseded" && !(await verifyStored(session, version)).works) broken.push(version.version);
-  // A disabled version cannot log in anyway; what was found of it when it was enabled stays.
-  for (const version of unretired(ledger))
-    if (version.state === "disabled" && isBroken(ledger, version.version)) broken.push(version.version);
-  const gone = await goneAtIssuer(session, broken);
+  for (const version of beside)
+    // A disabled version cannot log in anyway. Whether it could shows when it is enabled.
+    if (
+      gone.includes(version.version) ||
+      (version.state === "superseded" && !(await verifyStored(session, version)).works)
+    )
+      broken.push(version.version);
   const known = ledger.drift;
   if (known?.detail === seen.detail && isDeepStrictEqual([known.versions, known.gone], [broken, gone])) return;
   await session.commit(
@@ -44,12 +47,11 @@ export async function noteDrift(session: Session): Promise<void> {
 }
 
 /** An adopted credential carries no mark of ours, so the issuer does not tell of it. */
-async function goneAtIssuer(session: Session, versions: readonly number[]): Promise<number[]> {
+async function goneAtIssuer(session: Session, versions: readonly VersionRecord[]): Promise<number[]> {
   const there = new Set((await session.kind.inspect(session.ledger.identity)).map((found) => found.rotationId));
-  return versions.filter((number) => {
-    const { rotationId, adopted } = getVersion(session.ledger, number);
-    return !adopted && !there.has(rotationId);
-  });
+  return versions
+    .filter(({ rotationId, adopted }) => !adopted && !there.has(rotationId))
+    .map((record) => record.version);
 }
 
 function listed(versions: readonly number[]): string {

@@ -21,7 +21,6 @@ export async function startReturn(
   if (!good || bad === null) throw new StateError(`${session.secret}: there is no superseded version to return to.`);
   if (good.state === "disabled") await enable(session, good, why);
   const verification = await verifyStored(session, good);
-  if (!verification.works) await noteBroken(session, good, verification.detail);
   if (!verification.works)
     throw new RotationError(
       `${session.secret}: v${bad} should be left (${why}), but v${good.version} does not work any more: ` +
@@ -47,18 +46,6 @@ export async function startReturn(
       ledger.failures = { count: (ledger.failures?.count ?? 0) + 1, lastAt: session.now, message: why };
     },
     { step: "returning", version: good.version, reason: why, detail: { from: `v${bad}` } },
-  );
-}
-
-/** So that the next run does not try to go back to it again. */
-async function noteBroken(session: Session, version: VersionRecord, detail: string): Promise<void> {
-  await session.commit(
-    (ledger) => {
-      const versions = new Set([...(ledger.drift?.versions ?? []), version.version]);
-      const { gone = [], detail: first = detail } = ledger.drift ?? {};
-      ledger.drift = { versions: [...versions], gone, detail: first, at: session.now };
-    },
-    { step: "drift-found", version: version.version, result: "failed", reason: detail },
   );
 }
 

@@ -168,6 +168,38 @@ describe("drift", () => {
     assert.equal(memoryWorkload("api").versions.get("orders-db"), 3);
   });
 
+  it("of a disabled predecessor that is gone as well is no way back: one new version takes their place", async () => {
+    await twoVersions();
+    clock.advance(HOUR + 1);
+    await up();
+    remove(1);
+    remove(2);
+    await refresh();
+    await up();
+    assert.deepEqual(await states(), { v1: "retired", v2: "superseded", v3: "active" });
+  });
+
+  it("of a disabled predecessor shows when it is enabled: the run fails, and the next one does not try it again", async () => {
+    await twoVersions();
+    clock.advance(HOUR + 1);
+    await up();
+    credential(1).password = "changed by hand";
+    remove(2);
+    await refresh();
+    assert.match((await stack.up(secret(), rollout)).error?.message ?? "", /but v1 does not work any more/);
+    assert.match(
+      (await stack.up(secret(), rollout)).error?.message ?? "",
+      /v2 (should be handed out|does not work any more)/,
+    );
+    assert.deepEqual(await states(), { v1: "superseded", v2: "active" });
+    credential(1).password =
+      (await (await opened()).read({ version: 1, token: credential(1).rotationId })).value["password"] ?? "";
+    // Mended by hand: the next run sees it, and the one after that goes back to it.
+    assert.match((await stack.up(secret(), rollout)).error?.message ?? "", /Run pulumi up again/);
+    await up();
+    assert.deepEqual(await states(), { v1: "active", v2: "rejected" });
+  });
+
   it("of both versions, one of which somebody may still be let in with, stops with the reason and removes nothing", async () => {
     await twoVersions();
     credential(1).password = "changed by hand";
