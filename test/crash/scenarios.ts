@@ -147,13 +147,6 @@ const FURTHER: readonly Scenario[] = [
     stopAt: "every third call",
   },
   {
-    name: "changed declaration",
-    prepare: async (site) => site.clean(UP),
-    run: up({ soak: "2h" }),
-    then: [up({ soak: "2h" })],
-    stopAt: "new calls",
-  },
-  {
     name: "registration that enables a disabled version",
     prepare: disabled,
     run: up({ rollout: "shop" }),
@@ -172,7 +165,7 @@ const FURTHER: readonly Scenario[] = [
     prepare: twoVersions,
     run: up({ rollout: null }),
     then: [UP],
-    stopAt: "new calls",
+    stopAt: "every third call",
   },
   {
     name: "release",
@@ -198,7 +191,7 @@ const FURTHER: readonly Scenario[] = [
     run: { do: "up", nativeFails: true },
     failsAnyway: true,
     then: [UP],
-    stopAt: "new calls",
+    stopAt: "every third call",
   },
   {
     name: "return in the next run",
@@ -253,18 +246,6 @@ const FURTHER: readonly Scenario[] = [
     run: up({ compromised: true }),
     then: [up({ compromised: true })],
     stopAt: "every third call",
-  },
-  {
-    name: "looking for what should be dead",
-    prepare: async (site) => {
-      await rotationDue(site);
-      await site.stop(UP, { fn: "setPhase", point: "store.commit", moment: "before" });
-      site.suspect();
-      await site.clean(up({ compromised: true }));
-    },
-    run: up({ compromised: true }),
-    then: [up({ compromised: true })],
-    stopAt: "new calls",
   },
   {
     name: "a compromise after the promotion",
