@@ -452,7 +452,8 @@ export async function leave(secrets: readonly UsedSecret[], key: string): Promis
       const record = session.ledger.rollouts[key];
       if (!record) continue;
       await holdAgainstStore(session);
-      const gone = session.ledger.status !== "live";
+      // A ledger that is moving takes along what was left behind.
+      const gone = session.ledger.status !== "live" && session.ledger.status !== "moved";
       await session.commit(
         (next) => {
           Reflect.deleteProperty(next.rollouts, key);
