@@ -1,6 +1,7 @@
 /** Gives up a version that was never handed out (rule 14: before `promoting` is committed only). */
+import type { IssuedRef } from "../contracts/context";
 import { StateError } from "../lifecycle/errors";
-import { getVersion, refOf, type RotationRecord } from "../lifecycle/ledger";
+import { getVersion, refOf, type RotationRecord, type VersionRecord } from "../lifecycle/ledger";
 import type { Session } from "./session";
 
 const ABANDONABLE = ["proposed", "staged", "issued", "verified", "abandoning"] as const;
@@ -24,9 +25,9 @@ export async function abandon(session: Session, why: string): Promise<void> {
       { step: "abandoning", version: version.version, reason: why },
     );
   session.context.log.info(`${session.secret}: v${version.version} is abandoned: ${why}`);
-  const issued = version.issued ?? (await issuedRefInStore(session, version.version));
   // An adopted credential was there before us: it is left as it was.
-  if (issued && !version.adopted) await session.kind.revoke(issued, { terminateSessions: true });
+  const issued = version.adopted ? null : await issuedRef(session, version);
+  if (issued) await session.kind.revoke(issued, { terminateSessions: true });
   for (const store of [...session.replicas, session.store]) await store.retire(refOf(version));
   await session.commit(
     (ledger) => {
@@ -41,9 +42,11 @@ export async function abandon(session: Session, why: string): Promise<void> {
   );
 }
 
-async function issuedRefInStore(session: Session, version: number) {
-  const record = getVersion(session.ledger, version);
+/** The ledger may not know it yet: the value is stored first, or, where the issuer chooses it, was perhaps never stored. */
+async function issuedRef(session: Session, version: VersionRecord): Promise<IssuedRef | null> {
+  if (version.issued) return version.issued;
   const stored = await session.store.list();
-  if (!stored.some((ref) => ref.token === record.rotationId)) return null;
-  return (await session.store.read(refOf(record))).issued;
+  if (stored.some((ref) => ref.token === version.rotationId)) return (await session.store.read(refOf(version))).issued;
+  const live = await session.kind.inspect(session.ledger.identity);
+  return live.find((credential) => credential.rotationId === version.rotationId)?.ref ?? null;
 }

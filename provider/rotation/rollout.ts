@@ -523,7 +523,8 @@ export async function leave(secrets: readonly UsedSecret[], key: string): Promis
       if (!session.hasLedger) continue;
       const record = session.ledger.rollouts[key];
       if (!record) continue;
-      const gone = session.ledger.status !== "live";
+      // A ledger that is moving takes along what was left behind.
+      const gone = session.ledger.status !== "live" && session.ledger.status !== "moved";
       // Rule 24: the entry of a rollout may be as old as a restored ledger, so that its reference does not show it.
       if (!gone) await holdAgainstStore(session);
       await session.commit(

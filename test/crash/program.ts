@@ -29,6 +29,10 @@ export interface Program {
   readonly minted?: boolean;
   /** Tells of the suspected compromise (`suspectedAt` of the site). */
   readonly compromised?: boolean;
+  /** Tells of it with `revokeFirst`. */
+  readonly revokeFirst?: boolean;
+  /** How long a superseded version may live on. */
+  readonly alarmAfter?: string;
   /** The rollout's name; `null`: there is none. */
   readonly rollout?: string | null;
   /** Resources of the program use the secret, and nothing but health is known of them. */
@@ -60,7 +64,11 @@ export function secretArgs(site: SiteFacts, program: Program): Properties {
     },
     store: storeOf(site, program.store),
     schedule: { every: "90d" },
-    retirement: { grace: "1h", soak: program.soak ?? "1h" },
+    retirement: {
+      grace: "1h",
+      soak: program.soak ?? "1h",
+      ...(program.alarmAfter ? { alarmAfter: program.alarmAfter } : {}),
+    },
     ...(program.replica ? { replicas: [storeOf(site, "replica")] } : {}),
     ...(program.migrateFrom ? { migrateFrom: storeOf(site, program.migrateFrom) } : {}),
     ...(program.adoptRole
@@ -68,7 +76,14 @@ export function secretArgs(site: SiteFacts, program: Program): Properties {
       : {}),
     ...(program.compromised
       ? {
-          events: [{ id: "leak", reason: "suspected-compromise", time: new Date(site.suspectedAt ?? 0).toISOString() }],
+          events: [
+            {
+              id: "leak",
+              reason: "suspected-compromise",
+              time: new Date(site.suspectedAt ?? 0).toISOString(),
+              revokeFirst: program.revokeFirst ?? false,
+            },
+          ],
         }
       : {}),
   };

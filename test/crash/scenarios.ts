@@ -54,6 +54,15 @@ async function graceOver(site: Site): Promise<void> {
   site.advance(HOUR + 1000);
 }
 
+/** Somebody does at the server what keeps the active version from logging in. */
+async function switchActiveOff(site: Site): Promise<string> {
+  const { version } = (await site.store().read("current")).ref;
+  const role = (await site.roles.live()).find((name) => name.includes(`_v${version}_`));
+  if (!role) throw new Error(`v${version} is not live`);
+  await site.roles.run(`ALTER ROLE ${role} NOLOGIN`);
+  return role;
+}
+
 async function disabled(site: Site): Promise<void> {
   await graceOver(site);
   await site.clean(UP);
@@ -257,6 +266,76 @@ const FURTHER: readonly Scenario[] = [
     run: up({ compromised: true }),
     then: [up({ compromised: true })],
     stopAt: "every third call",
+  },
+  {
+    name: "a compromise that revokes first",
+    prepare: async (site) => {
+      await site.clean(QUICK);
+      site.suspect();
+    },
+    // Whoever has the former value fails until its rollout has moved it: that was asked for.
+    endsApp: true,
+    run: { ...QUICK, compromised: true, revokeFirst: true },
+    then: [{ ...QUICK, compromised: true, revokeFirst: true }],
+    stopAt: "every third call",
+  },
+  {
+    name: "a version that was switched off outside",
+    prepare: async (site) => {
+      await twoVersions(site);
+      site.advance(HOUR + 1000);
+      await switchActiveOff(site);
+    },
+    endsApp: true,
+    run: UP,
+    failsAnyway: true,
+    nextMayFail: true,
+    then: [UP],
+    extraRuns: 1,
+    stopAt: "new calls",
+  },
+  {
+    name: "return from a version that was switched off outside",
+    prepare: async (site) => {
+      await twoVersions(site, QUICK);
+      site.advance(HOUR + 1000);
+      await switchActiveOff(site);
+      await site.attempt(QUICK);
+    },
+    endsApp: true,
+    run: QUICK,
+    then: [QUICK],
+    stopAt: "every third call",
+  },
+  {
+    name: "a version that was switched off outside for a while",
+    prepare: async (site) => {
+      await twoVersions(site);
+      site.advance(HOUR + 1000);
+      const role = await switchActiveOff(site);
+      await site.attempt(UP);
+      await site.roles.run(`ALTER ROLE ${role} LOGIN`);
+    },
+    run: UP,
+    then: [UP],
+    stopAt: "new calls",
+  },
+  {
+    name: "an alarm",
+    prepare: async (site) => {
+      await site.clean(up({ alarmAfter: "3h" }));
+      await site.clean(up({ rollout: "shop", alarmAfter: "3h" }));
+      site.advance(91 * DAY);
+      await site.clean(up({ rollout: "shop", alarmAfter: "3h" }));
+      await site.clean(up({ rollout: null, alarmAfter: "3h" }));
+      site.advance(4 * HOUR);
+    },
+    run: up({ rollout: null, alarmAfter: "3h" }),
+    failsAnyway: true,
+    nextMayFail: true,
+    then: [{ do: "release" }, up({ rollout: "shop", alarmAfter: "3h" })],
+    extraRuns: 1,
+    stopAt: "new calls",
   },
   {
     name: "repair of a label",

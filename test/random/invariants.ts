@@ -337,7 +337,8 @@ function isOlder(world: World, body: LedgerState, what: string): boolean {
   const { entry } = world;
   const { version, incarnation, epoch } = body.counters;
   if (entry && entry.identity !== body.identity) return false;
-  if (entry && byOwner && body.status !== "torn-down" && (entry.version > version || entry.incarnation > incarnation)) return true;
+  if (entry && byOwner && body.status !== "torn-down" && (entry.version > version || entry.incarnation > incarnation))
+    return true;
   if (entry && byRollout && entry.epoch > epoch) return true;
   return hasUnknownVersions(world, body);
 }

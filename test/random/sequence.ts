@@ -680,11 +680,16 @@ export class Sequence implements Watcher {
   /** What is asked for is done, once nothing stands in its way: every event is answered, and the schedule is kept. */
   async fulfil(): Promise<void> {
     const { world } = this;
-    const active = () => world.ledger?.versions.find((record) => record.version === world.ledger?.active);
+    const issuedAt = () => {
+      const { ledger } = world;
+      const active = ledger?.versions.find((record) => record.version === ledger.active)?.issuedAt ?? 0;
+      // An earlier version may bear a later moment than this one, and answer an event all the same.
+      return world.wasSetBack ? Math.max(active, ledger?.confirmedIssueAt ?? 0) : active;
+    };
     const open = () =>
       world.events.filter(({ time, reason }) => {
         const skew = reason === "suspected-compromise" ? MINUTE : 0;
-        return (active()?.issuedAt ?? 0) <= Date.parse(time) + skew;
+        return issuedAt() <= Date.parse(time) + skew;
       });
     if (open().length > 0) {
       // A failed attempt is tried again after a day at most.

@@ -71,6 +71,8 @@ export class World {
   readonly clock = new TestClock();
   /** By how much the clock was set back. */
   private setBack = 0;
+  /** Whether the clock ever was: moments do not tell an order any more. */
+  wasSetBack = false;
   owner = new MiniStack(this.clock, OWNERS[0]);
   /** The stack that owned the secret before, while it has entries left. */
   former: MiniStack | null = null;
@@ -143,6 +145,7 @@ export class World {
   setClockBack(ms: number): void {
     this.clock.time -= ms;
     this.setBack += ms;
+    this.wasSetBack = true;
   }
 
   setClockRight(): void {

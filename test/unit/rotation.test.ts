@@ -4,6 +4,8 @@ import { verifyChain } from "../../provider/audit/verify";
 import { Runtime } from "../../provider/runtime";
 import type { IssuedRef } from "../../provider/contracts/context";
 import { getVersion, type LedgerState } from "../../provider/lifecycle/ledger";
+import { SEAM_HOOK } from "../../provider/rotation/effects";
+import { leave } from "../../provider/rotation/rollout";
 import { migrate } from "../../provider/rotation/migrate";
 import { Session } from "../../provider/rotation/session";
 import { createMemoryStore, memoryStoreContents, resetMemoryStores } from "../../provider/stores/memory";
@@ -551,6 +553,38 @@ describe("a rotating secret", () => {
       /calls it torn down, and there are versions that it does not know: 1 in the store \(v2\)/,
     );
     assert.deepEqual(live(), ["v2"]);
+  });
+
+  it("keeps what a rollout left behind while its secret was being moved", async () => {
+    await up();
+    const contents = memoryStoreContents("db");
+    contents.body = { ...(contents.body as LedgerState), status: "moved", movedTo: "memory:db2" };
+    // The move was killed before its ledger came to the new store.
+    const runtime = new Runtime(() => undefined, clock);
+    const parts = await runtime.parts(
+      { name: "orders-db", kind: { type: "memory", name: "issuer" }, store, replicas: [] },
+      stack.name,
+    );
+    await leave([{ parts, ref: String(stack.link["ref"]) }], "org/app/prod::orders");
+    await up(secret({ store: { type: "memory", name: "db2" }, migrateFrom: store }), null);
+    const { residues } = await stack.ledger({ type: "memory", name: "db2" });
+    assert.deepEqual(Object.keys(residues), ["org/app/prod::orders"]);
+  });
+
+  it("revokes what was minted for a rotation that is abandoned because its inputs changed", async () => {
+    memoryIssuer("issuer").minted = true;
+    await up();
+    clock.advance(91 * DAY);
+    const seam = globalThis as Record<symbol, unknown>;
+    seam[SEAM_HOOK] = (point: string, moment: string) => {
+      if (point === "issuer.issue" && moment === "after") throw new Error("the value is lost");
+    };
+    const lost = await stack.up(secret(), rollout());
+    Reflect.deleteProperty(seam, SEAM_HOOK);
+    assert.match(String(lost.error), /the value is lost/);
+    assert.deepEqual(live(), ["v1", "v2"]);
+    await up(secret({ kind: { type: "memory", name: "issuer", grants: ["more"] } }));
+    assert.deepEqual(live(), ["v1", "v3"]);
   });
 
   it("does not let a rollout leave a ledger that is older than what is in the store", async () => {
