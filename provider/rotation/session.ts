@@ -132,8 +132,8 @@ export class Session {
     open++;
     try {
       const session = new Session(parts, await parts.store.load(), options);
-      await session.acquire();
       try {
+        await session.acquire();
         return await work(session);
       } finally {
         await session.release();
@@ -257,13 +257,16 @@ export class Session {
 
   private async release(): Promise<void> {
     clearInterval(this.renewal);
-    if (this.state === null || this.lost) return;
+    // Another run's, where this one was refused.
+    if (this.lost || !this.state?.lease || !this.isMine(this.state.lease)) return;
     this.releasing = true;
     try {
       await this.commit((ledger) => {
         ledger.lease = null;
       });
     } catch (error) {
+      // It was given back, and only the trail could not be told of what came before.
+      if (this.ledger.lease === null) return;
       // The lease runs out by itself, and is void at once when this process ends.
       this.context.log.warn(`${this.secret}: the lease could not be given back: ${(error as Error).message}`);
     }
