@@ -183,7 +183,8 @@ async function disableUnlessGone(session: Session, version: VersionRecord): Prom
 
 /** Makes a disabled version work again. */
 export async function enable(session: Session, version: VersionRecord, why: string): Promise<RetirementOutcome> {
-  if (version.issued) await session.kind.enable(version.issued);
+  if (!(await enableUnlessGone(session, version)))
+    return { outcome: "put-off", message: `v${version.version} cannot work again: it is gone at its issuer` };
   await session.commit(
     (ledger) => {
       const record = getVersion(ledger, version.version);
@@ -194,6 +195,19 @@ export async function enable(session: Session, version: VersionRecord, why: stri
     { step: "enabled", version: version.version, reason: why },
   );
   return { outcome: "enabled", message: `v${version.version} works again: ${why}` };
+}
+
+/** What somebody removed cannot be had back; it goes on to its end as it is. */
+async function enableUnlessGone(session: Session, version: VersionRecord): Promise<boolean> {
+  if (!version.issued) return true;
+  try {
+    await session.kind.enable(version.issued);
+    return true;
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error;
+    session.context.log.warn(`${session.secret}: v${version.version} is gone at its issuer: ${error.message}`);
+    return false;
+  }
 }
 
 /** Final. May be finished by any later run. */
