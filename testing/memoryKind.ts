@@ -16,7 +16,7 @@ import type {
   UsageReport,
   Verification,
 } from "../provider/contracts/kind";
-import { StateError, UnreachableError } from "../provider/lifecycle/errors";
+import { NotFoundError, StateError, UnreachableError } from "../provider/lifecycle/errors";
 
 export interface MemoryCredential {
   readonly name: string;
@@ -184,6 +184,6 @@ export function createMemoryKind(options: MemoryKindOptions): CredentialKind {
 }
 
 function setEnabled(credential: MemoryCredential | undefined, enabled: boolean): void {
-  if (!credential) throw new StateError("There is no such credential.");
+  if (!credential) throw new NotFoundError("There is no such credential.");
   credential.enabled = enabled;
 }

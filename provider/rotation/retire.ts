@@ -173,7 +173,8 @@ export async function enable(
   why: string,
   uses: readonly Use[] = [],
 ): Promise<RetirementOutcome> {
-  if (version.issued) await session.kind.enable(version.issued);
+  if (!(await enableUnlessGone(session, version)))
+    return { outcome: "put-off", message: `v${version.version} cannot work again: it is gone at its issuer` };
   await session.commit(
     (ledger) => {
       const record = getVersion(ledger, version.version);
@@ -185,6 +186,19 @@ export async function enable(
     { step: "enabled", version: version.version, reason: why },
   );
   return { outcome: "enabled", message: `v${version.version} works again: ${why}` };
+}
+
+/** What somebody removed cannot be had back; it goes on to its end as it is. */
+async function enableUnlessGone(session: Session, version: VersionRecord): Promise<boolean> {
+  if (!version.issued) return true;
+  try {
+    await session.kind.enable(version.issued);
+    return true;
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error;
+    session.context.log.warn(`${session.secret}: v${version.version} is gone at its issuer: ${error.message}`);
+    return false;
+  }
 }
 
 /** Final. May be finished by any later run. */

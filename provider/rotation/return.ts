@@ -64,6 +64,9 @@ export async function finishReturn(session: Session, options: ReturnOptions): Pr
       left.leftAt = session.now;
       left.supersededAt = session.now;
       activate(ledger, good.version);
+      // Rule 11: what only the rejected version answered is open again, also where it was confirmed for a while.
+      if (ledger.confirmedIssueAt !== null && ledger.confirmedIssueAt === left.issuedAt)
+        ledger.confirmedIssueAt = good.issuedAt;
       if (options.inCreate) ledger.counters.incarnation++;
       // The version that is active again is nobody's failed attempt, and there is nothing else to return to.
       ledger.rotation = {

@@ -360,13 +360,18 @@ export class Session {
 
   private async release(): Promise<void> {
     clearInterval(this.renewal);
-    if (!this.holding || this.state === null || this.lost) return;
+    if (this.lost || this.state === null) return;
+    // Another run's, where this one was refused.
+    const isMine = this.state.lease !== null && this.isMine(this.state.lease);
+    if (!isMine && !this.holding) return;
     this.releasing = true;
     try {
       await this.commit((ledger) => {
         ledger.lease = null;
       });
     } catch (error) {
+      // It was given back, and only the trail could not be told of what came before.
+      if (this.ledger.lease === null) return;
       // The lease runs out by itself, and is void at once when this process ends.
       this.context.log.warn(`${this.secret}: the lease could not be given back: ${(error as Error).message}`);
     }

@@ -318,9 +318,9 @@ export class Sequence implements Watcher {
     if (fault.kind === "loseSave" && fault.at === process.returns++) process.kill();
   }
 
-  /** Once a teardown is announced, nobody begins to use the secret. */
+  /** Once a teardown is announced, or a backup put in place, nobody begins to use the secret. */
   private read(store: string): void {
-    if (this.world.ledger?.status === "live") this.world.readCurrent(store);
+    if (this.world.ledger?.status === "live" && !this.world.restored) this.world.readCurrent(store);
   }
 
   private spoil(how: Extract<Action, { do: "spoil next version" }>["how"]): void {
@@ -667,6 +667,10 @@ export class Sequence implements Watcher {
       world.owner.secret = null;
       return true;
     }
+    if (refused.message.includes("holds the lease")) {
+      world.clock.advance(MINUTE);
+      return true;
+    }
     if (!world.restored) return false;
     // "Restore a newer backup", as far as there is one: of now.
     this.story.push("the newest backup is put back");
@@ -717,6 +721,8 @@ export class Sequence implements Watcher {
     const { world } = this;
     this.story.push("destroy everything");
     if (world.other.rollout) await this.run(NONE, () => world.other.destroy(), "other destroy");
+    world.otherDeclared = false;
+    await this.release();
     const results = [await this.run(NONE, () => world.owner.destroy(), "destroy")];
     if (world.setup.key) results.push(await this.run(NONE, () => world.keys.destroy(), "destroy"));
     for (const { error } of results) if (error) throw new Broken(`rest: destroy fails: ${error.message}`);

@@ -555,6 +555,62 @@ describe("a rotating secret", () => {
     assert.deepEqual(live(), ["v2"]);
   });
 
+  it("asks again for what only a version answered that was confirmed and then returned from (rule 11)", async () => {
+    await up();
+    clock.advance(DAY);
+    const event = { id: "INC-1", reason: "departed-employee", time: new Date(clock.now()).toISOString() };
+    clock.advance(HOUR);
+    const events = { events: [event], unconfirmed: { retryAfter: "15m" } };
+    await stack.up(secret(events), null, { native: () => Promise.reject(new Error("stopped here")) });
+    // Another stack confirms; then the owner's second rollout comes, and is not well.
+    const other = new MiniStack(clock, "org/reports/prod");
+    const reports = rollout({ name: "reports", consumers: [{ type: "memory", name: "reports" }] });
+    await other.upRolloutOf(stack.link, reports);
+    await up(secret(events));
+    assert.equal((await ledger()).rotation?.phase, "done");
+    memoryWorkload("jobs").sickOn.add(2);
+    const jobs = rollout({
+      name: "jobs",
+      consumers: [{ type: "memory", name: "jobs" }],
+      checks: [{ type: "memory", name: "jobs-health", workload: "jobs" }],
+    });
+    assert.match(String((await stack.up(secret(events), rollout(), { further: { jobs } })).error), /Rolled back/);
+    assert.equal((await ledger()).active, 1);
+    clock.advance(HOUR + 1);
+    for (let run = 0; run < 4; run++) {
+      await up(secret(events), rollout(), { further: { jobs } });
+      await other.upRolloutOf(stack.link, reports);
+      clock.advance(HOUR + 1);
+    }
+    assert.equal((await ledger()).active, 3);
+  });
+
+  it("gives the lease back when what it found in the outbox cannot be recorded", async () => {
+    await up();
+    clock.advance(91 * DAY);
+    memoryAuditTrail("db").unwritable = true;
+    for (const run of [1, 2])
+      assert.match(String((await stack.up(secret(), rollout())).error), /cannot be written/, `${run}`);
+    assert.equal((await ledger()).lease, null);
+  });
+
+  it("goes on when a disabled version that somebody may need again is gone at its issuer", async () => {
+    await up();
+    clock.advance(91 * DAY);
+    await up();
+    clock.advance(HOUR + 1);
+    await up();
+    assert.deepEqual(await states(), { v1: "disabled", v2: "active" });
+    const gone = [...memoryIssuer("issuer").credentials.keys()].find((name) => name.includes("-v1-")) ?? "";
+    memoryIssuer("issuer").credentials.delete(gone);
+    const other = new MiniStack(clock, "org/reports/prod");
+    const reports = rollout({ name: "reports", consumers: [{ type: "memory", name: "reports" }] });
+    assert.equal((await other.upRolloutOf(stack.link, reports)).error, undefined);
+    clock.advance(HOUR + 1);
+    await up();
+    assert.deepEqual(await states(), { v1: "retired", v2: "active" });
+  });
+
   it("keeps what a rollout left behind while its secret was being moved", async () => {
     await up();
     const contents = memoryStoreContents("db");
@@ -576,15 +632,23 @@ describe("a rotating secret", () => {
     await up();
     clock.advance(91 * DAY);
     const seam = globalThis as Record<symbol, unknown>;
-    seam[SEAM_HOOK] = (point: string, moment: string) => {
+    let most = 0;
+    seam[SEAM_HOOK] = () => {
+      most = Math.max(most, live().length);
+    };
+    const loses = (point: string, moment: string) => {
       if (point === "issuer.issue" && moment === "after") throw new Error("the value is lost");
     };
+    const counts = seam[SEAM_HOOK];
+    seam[SEAM_HOOK] = loses;
     const lost = await stack.up(secret(), rollout());
-    Reflect.deleteProperty(seam, SEAM_HOOK);
     assert.match(String(lost.error), /the value is lost/);
     assert.deepEqual(live(), ["v1", "v2"]);
+    seam[SEAM_HOOK] = counts;
     await up(secret({ kind: { type: "memory", name: "issuer", grants: ["more"] } }));
+    Reflect.deleteProperty(seam, SEAM_HOOK);
     assert.deepEqual(live(), ["v1", "v3"]);
+    assert.equal(most, 2);
   });
 
   it("does not let a rollout leave a ledger that is older than what is in the store", async () => {
