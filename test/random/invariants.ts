@@ -83,8 +83,9 @@ export function checkUsers(world: World): void {
     broken("promise1", "the adopted credential is still in use and no longer works");
   world.readers = world.readers.filter((reader) => reader.until > world.now && !isCompromised(secret, reader.version));
   for (const { store, version } of world.readers) works(secret, "a reader of current", version, store);
-  // A label that somebody has put back from a backup is theirs, until it is repaired.
-  if (!world.restored)
+  // A label that somebody has put back from a backup is theirs, until it is repaired; in a teardown the next run does.
+  const isTheirs = world.restored !== null || (world.wasRestored && world.ledger?.status === "tearing-down");
+  if (!isTheirs)
     for (const store of [world.linkedStore, ...(world.setup.replica ? ["replica"] : [])]) {
       const { current } = held(store);
       if (current) works(secret, `"current" of store ${store}`, current.version, store);

@@ -436,6 +436,7 @@ export class Sequence implements Watcher {
     if (!backup || !older || world.restored || world.newer || secret.migrateFrom !== null) return;
     if (backup.store !== secret.home || older === body || world.foreignLease()) return;
     world.restored = newest;
+    world.wasRestored = true;
     putBack(backup, { values });
     world.before.set(secret.home, older);
     this.tally.count("restored");

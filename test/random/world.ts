@@ -108,6 +108,8 @@ export class World {
   readonly forgotten = new Set<string>();
   /** Set while a ledger from a backup is in place: what was there before it. */
   restored: Backup | null = null;
+  /** Whether one was ever put back in this sequence. */
+  wasRestored = false;
 
   readonly setup: Setup;
 
