@@ -1067,14 +1067,6 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: [STEPS, "is left only for one that is not known to be dead"],
   },
   {
-    rule: 14,
-    name: "tries again and again to return to a version that does not work",
-    file: "provider/rotation/return.ts",
-    find: "  if (!verification.works) await noteBroken(session, good, verification.detail);\n",
-    replace: "",
-    caughtBy: [STEPS, "is not returned to"],
-  },
-  {
     rule: 15,
     name: "gives a version up because another stack has not run yet",
     file: "provider/lifecycle/decide.ts",
