@@ -936,7 +936,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "provider/lifecycle/confirmation.ts",
     find: "if (!active || !isConfirmed(ledger)) return;",
     replace: "if (!active) return;",
-    caughtBy: [STEPS, "(rule 11) an event is not answered by a version that a rollout turned down"],
+    caughtBy: [STEPS, "is answered only when everything that it matched is gone and a later version is confirmed"],
   },
   {
     rule: 11,
