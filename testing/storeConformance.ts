@@ -13,11 +13,22 @@ export interface StoreHarness {
   readonly capabilities: {
     /** Whether `promote` and the ledger are one compare-and-swap, so that it makes a new revision. */
     readonly fencedLabel: boolean;
+    /** The most bytes that what readers get may have, where the backend has such a limit: the JSON of the fields. */
+    readonly maxPayloadBytes?: number;
+    /** A field's name at the edge of what the backend allows. Absent: any text is one. */
+    readonly fieldName?: string;
+    /** The versions that the last case stores one after the other. @default 200 */
+    readonly versionsOverTime?: number;
   };
+  /**
+   * What a reader gets who names the version, with the backend's own means; rejects where such a reader gets nothing.
+   * For stores that can disable a version.
+   */
+  readonly readByNumber?: (ref: VersionRef) => Promise<unknown>;
 }
 
 const SECRET_MARK = "hunter2-do-not-print";
-const LARGE_VALUE = "x".repeat(64 * 1024);
+const LARGE_VALUE = 64 * 1024;
 const AWKWARD_VALUE = "\" ' \\ \n\r\t \0 \u2028 %2F ../ $(true) ${HOME} ü 漢字 🔑 \uFEFF";
 
 type Body = (open: () => Promise<SecretStore>) => Promise<void>;
@@ -123,7 +134,7 @@ export function storeConformance(harness: StoreHarness): readonly ConformanceCas
     const store = await open();
     const fence = await store.commit({ phase: "promoting" }, "0");
     const ref = await store.putVersion(makeVersion(1));
-    const revision = await store.promote(ref, null, fence);
+    const revision = await store.promote(ref, null, fence, 1);
     const snapshot = await (await open()).load();
     assert.deepEqual(snapshot, { revision, body: { phase: "promoting" }, current: ref });
     assert.deepEqual((await store.read("current")).ref, ref);
@@ -136,8 +147,8 @@ export function storeConformance(harness: StoreHarness): readonly ConformanceCas
     const store = await open();
     const { ref, revision } = await promoteNew(store, 1);
     const other = await open();
-    await assert.doesNotReject(other.promote(ref, null, revision), "it is current already");
-    await store.promote(ref, ref, (await store.load()).revision);
+    await assert.doesNotReject(other.promote(ref, null, revision, 1), "it is current already");
+    await store.promote(ref, ref, (await store.load()).revision, 1);
     assert.deepEqual((await store.load()).current, ref);
   });
 
@@ -146,7 +157,7 @@ export function storeConformance(harness: StoreHarness): readonly ConformanceCas
     const { ref: first, revision: stale } = await promoteNew(store, 1);
     const second = await store.putVersion(makeVersion(2));
     const revision = await store.commit({ phase: "somebody else's" }, stale);
-    await assert.rejects((await open()).promote(second, first, stale), ConflictError);
+    await assert.rejects((await open()).promote(second, first, stale, 1), ConflictError);
     const body = { phase: "somebody else's" };
     assert.deepEqual(await store.load(), { revision, body, current: first });
   });
@@ -157,8 +168,8 @@ export function storeConformance(harness: StoreHarness): readonly ConformanceCas
     const second = await store.putVersion(makeVersion(2));
     const third = await store.putVersion(makeVersion(3));
     const before = await store.load();
-    await assert.rejects(store.promote(third, second, before.revision), ConflictError);
-    await assert.rejects(store.promote(third, null, before.revision), ConflictError);
+    await assert.rejects(store.promote(third, second, before.revision, 1), ConflictError);
+    await assert.rejects(store.promote(third, null, before.revision, 1), ConflictError);
     assert.deepEqual(await store.load(), before);
     assert.deepEqual(before.current, first);
   });
@@ -170,8 +181,8 @@ export function storeConformance(harness: StoreHarness): readonly ConformanceCas
       const second = await one.putVersion(makeVersion(2));
       const third = await one.putVersion(makeVersion(3));
       const results = await Promise.allSettled([
-        one.promote(second, first, revision),
-        other.promote(third, first, revision),
+        one.promote(second, first, revision, 1),
+        other.promote(third, first, revision, 1),
       ]);
       const expected = onlyWinner(results) === 0 ? second : third;
       assert.deepEqual((await one.load()).current, expected);
@@ -181,7 +192,7 @@ export function storeConformance(harness: StoreHarness): readonly ConformanceCas
       const store = await open();
       const fence = await store.commit({ phase: "promoting" }, "0");
       const ref = await store.putVersion(makeVersion(1));
-      await store.promote(ref, null, fence);
+      await store.promote(ref, null, fence, 1);
       await assert.rejects(store.commit({ phase: "stale" }, fence), ConflictError);
     });
   }
@@ -190,8 +201,8 @@ export function storeConformance(harness: StoreHarness): readonly ConformanceCas
     const store = await open();
     const { ref } = await promoteNew(store, 1);
     const before = await store.load();
-    await assert.rejects(store.promote(makeVersion(2).ref, ref, before.revision), NotFoundError);
-    await assert.rejects(store.promote({ ...ref, token: "another" }, ref, before.revision), NotFoundError);
+    await assert.rejects(store.promote(makeVersion(2).ref, ref, before.revision, 1), NotFoundError);
+    await assert.rejects(store.promote({ ...ref, token: "another" }, ref, before.revision, 1), NotFoundError);
     assert.deepEqual(await store.load(), before);
   });
 
@@ -202,10 +213,80 @@ export function storeConformance(harness: StoreHarness): readonly ConformanceCas
     assert.deepEqual((await store.read(first)).ref, first);
     assert.deepEqual((await store.read(second)).ref, second);
     assert.deepEqual((await store.read("current")).ref, second);
-    await store.promote(first, second, revision);
+    await store.promote(first, second, revision, 1);
     assert.deepEqual((await (await open()).read("current")).ref, first);
     assert.deepEqual((await store.read(second)).ref, second);
   });
+
+  add(
+    "gives a reader of current the value of the version that is promoted, and nothing before and after",
+    async (open) => {
+      const store = await open();
+      await assert.rejects(store.readPayload(), NotFoundError);
+      await store.putVersion(makeVersion(7));
+      await assert.rejects(store.readPayload(), NotFoundError, "it is only pending");
+      const { ref: first } = await promoteNew(store, 1);
+      assert.deepEqual(await store.readPayload(), makeVersion(1).value);
+      const { ref: second, revision } = await promoteNew(store, 2);
+      assert.deepEqual(await (await open()).readPayload(), makeVersion(2).value);
+      const back = await store.promote(first, second, revision, 3);
+      assert.deepEqual(await store.readPayload(), makeVersion(1).value);
+      await store.promote(first, first, (await store.load()).revision, 4);
+      assert.deepEqual(await store.readPayload(), makeVersion(1).value, "handed out again under another epoch");
+      assert.ok(back);
+      await store.clearCurrent((await store.load()).revision);
+      await assert.rejects(store.readPayload(), NotFoundError);
+    },
+  );
+
+  add("can promote again after the label of current was taken away", async (open) => {
+    const store = await open();
+    const { ref, revision } = await promoteNew(store, 1);
+    await store.clearCurrent(revision);
+    await store.retire(ref);
+    const { ref: next } = await promoteNew(store, 2);
+    assert.deepEqual((await (await open()).load()).current, next);
+    assert.deepEqual(await store.readPayload(), makeVersion(2).value);
+  });
+
+  const { readByNumber } = harness;
+  if (readByNumber) {
+    add("disables a version for those who read it by its number, and gives it back", async (open) => {
+      const store = await open();
+      assert.ok(canDisable(store), "a store that disables can enable");
+      const { ref: first } = await promoteNew(store, 1);
+      await assert.rejects(store.disable(first), StateError, "it is current");
+      const { ref: second } = await promoteNew(store, 2);
+      await readByNumber(first);
+      for (let i = 0; i < 2; i++) {
+        await store.disable(first);
+        await (await open()).disable?.(first);
+        await assert.rejects(readByNumber(first));
+        assert.deepEqual((await store.read(first)).ref, first, "the rotation itself still reads it");
+        assert.deepEqual(sortRefs(await store.list()), [first, second]);
+        await store.enable(first);
+        await (await open()).enable?.(first);
+        await readByNumber(first);
+      }
+      await store.disable(makeVersion(9).ref);
+      await assert.rejects(store.enable(makeVersion(9).ref), NotFoundError);
+    });
+
+    add("deletes a disabled version, and promotes one that was disabled", async (open) => {
+      const store = await open();
+      assert.ok(canDisable(store));
+      const { ref: first } = await promoteNew(store, 1);
+      const { ref: second, revision } = await promoteNew(store, 2);
+      await store.disable(first);
+      await store.promote(first, second, revision, 3);
+      await readByNumber(first);
+      assert.deepEqual(await store.readPayload(), makeVersion(1).value);
+      await store.disable(second);
+      await store.retire(second);
+      await assert.rejects(readByNumber(second));
+      assert.deepEqual(await store.list(), [first]);
+    });
+  }
 
   add("refuses to delete the current version", async (open) => {
     const store = await open();
@@ -274,10 +355,15 @@ export function storeConformance(harness: StoreHarness): readonly ConformanceCas
 
   add("keeps special characters, unicode, empty texts and 64 KB values as they are", async (open) => {
     const store = await open();
-    const value = { [`field ${AWKWARD_VALUE}`]: AWKWARD_VALUE, large: LARGE_VALUE, empty: "" };
+    const name = harness.capabilities.fieldName ?? `field ${AWKWARD_VALUE}`;
+    const small = { [name]: AWKWARD_VALUE, empty: "" };
+    const most = (harness.capabilities.maxPayloadBytes ?? Infinity) - bytesOf({ ...small, large: "" });
+    const value = { ...small, large: "x".repeat(Math.min(LARGE_VALUE, most)) };
     const version = { ...makeVersion(1), secret: "örders/db prod", issued: { role: 'a "quoted" röle' }, value };
     await store.putVersion(version);
     assert.deepEqual(await (await open()).read(version.ref), version);
+    await store.promote(version.ref, null, (await store.load()).revision, 1);
+    assert.deepEqual(await store.readPayload(), value);
   });
 
   add("hands out copies: changing what was given or read changes nothing stored", async (open) => {
@@ -300,18 +386,19 @@ export function storeConformance(harness: StoreHarness): readonly ConformanceCas
     const absent = makeVersion(7).ref;
     const errors = [
       await errorOf(store.read(absent)),
-      await errorOf(store.promote(absent, ref, revision)),
-      await errorOf(store.promote(ref, absent, "stale")),
+      await errorOf(store.promote(absent, ref, revision, 1)),
+      await errorOf(store.promote(ref, absent, "stale", 1)),
       await errorOf(store.commit({ password: SECRET_MARK }, "stale")),
       await errorOf(store.retire(ref)),
     ];
     for (const error of errors) assert.ok(!describeFully(error).includes(SECRET_MARK), describeFully(error));
   });
 
-  add("serves 200 versions over time, of which two are stored at any moment", async (open) => {
+  const many = harness.capabilities.versionsOverTime ?? 200;
+  add(`serves ${many} versions over time, of which two are stored at any moment`, async (open) => {
     const store = await open();
     let superseded: VersionRef | null = null;
-    for (let number = 1; number <= 200; number++) {
+    for (let number = 1; number <= many; number++) {
       const { ref }: Promoted = await promoteNew(store, number, superseded);
       const stored = sortRefs(await store.list());
       assert.deepEqual(stored, superseded === null ? [ref] : [superseded, ref]);
@@ -321,7 +408,7 @@ export function storeConformance(harness: StoreHarness): readonly ConformanceCas
     const again = await open();
     assert.deepEqual(await again.list(), [superseded]);
     assert.deepEqual((await again.load()).current, superseded);
-    assert.deepEqual((await again.load()).body, { version: 200 });
+    assert.deepEqual((await again.load()).body, { version: many });
   });
 
   return cases;
@@ -361,7 +448,7 @@ async function promoteNew(store: SecretStore, version: number, expected?: Versio
   const { revision, current } = await store.load();
   const fence = await store.commit({ version }, revision);
   const ref = await store.putVersion(makeVersion(version));
-  return { ref, revision: await store.promote(ref, expected === undefined ? current : expected, fence) };
+  return { ref, revision: await store.promote(ref, expected === undefined ? current : expected, fence, 1) };
 }
 
 /** Asserts that one succeeded and the other met a conflict; returns which one succeeded. */
@@ -371,6 +458,14 @@ function onlyWinner(results: readonly PromiseSettledResult<string>[]): 0 | 1 {
   const loser = results[winners[0] === 0 ? 1 : 0] as PromiseRejectedResult;
   assert.ok(loser.reason instanceof ConflictError, String(loser.reason));
   return winners[0] === 0 ? 0 : 1;
+}
+
+function canDisable(store: SecretStore): store is SecretStore & Required<Pick<SecretStore, "disable" | "enable">> {
+  return "disable" in store && "enable" in store;
+}
+
+function bytesOf(value: object): number {
+  return Buffer.byteLength(JSON.stringify(value));
 }
 
 function sortRefs(refs: readonly VersionRef[]): readonly VersionRef[] {

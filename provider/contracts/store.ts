@@ -3,7 +3,10 @@
  *
  * Every method may be called again after a crash with the same arguments. Errors never contain a secret value.
  */
+import type { Payload } from "../lifecycle/payload";
 import type { IssuedRef, SecretValue, VersionRef } from "../lifecycle/values";
+
+export type { Payload } from "../lifecycle/payload";
 
 export type { VersionRef } from "../lifecycle/values";
 
@@ -43,6 +46,11 @@ export interface SecretStore extends Ledger {
   /** Unique and stable: two adapters with the same location are the same store. Shown to people. */
   readonly location: string;
   /**
+   * Whether `promote` makes something that is named after the epoch, such as a Kubernetes Secret. The active version is
+   * then promoted under each epoch that is handed out. Absent: it does not.
+   */
+  readonly namesEpochs?: boolean;
+  /**
    * Stores the value as a version that is not current. The same token again returns the same reference and keeps
    * the value stored first.
    */
@@ -50,18 +58,33 @@ export interface SecretStore extends Ledger {
   /**
    * Makes `ref` current. Promoting what is current already succeeds.
    * The returned revision replaces the caller's: a store that keeps label and ledger in one place makes a new one.
+   * @param epoch the promotion epoch under which the version is handed out.
    * @throws ConflictError when the ledger is no longer at `fence`, or "current" is neither `expected` nor `ref`.
    * @throws NotFoundError when `ref` is not stored.
    */
-  promote(ref: VersionRef, expected: VersionRef | null, fence: Revision): Promise<Revision>;
+  promote(ref: VersionRef, expected: VersionRef | null, fence: Revision, epoch: number): Promise<Revision>;
   /** Takes the label of "current" away, in a teardown only. */
   clearCurrent(fence: Revision): Promise<Revision>;
-  /** @throws NotFoundError */
+  /** Works for a disabled version too. @throws NotFoundError */
   read(selector: VersionRef | "current"): Promise<StoredVersion>;
+  /**
+   * What a reader of "current" gets who knows nothing of this library: the value in the store's format. Also where it
+   * was not this library that wrote it.
+   * @throws NotFoundError where such a reader gets nothing.
+   */
+  readPayload(): Promise<Payload>;
   /** Every version that is stored, the current one included. */
   list(): Promise<readonly VersionRef[]>;
   /**
-   * Deletes a version for good. Absent is success.
+   * Takes a version that is not current away from those who read it by its number, so that it can be given back.
+   * Disabled already, or absent, is success. A store that has no such thing leaves this and `enable` out.
+   * @throws StateError when it is the current one.
+   */
+  disable?(ref: VersionRef): Promise<void>;
+  /** Gives it back. Enabled already is success. @throws NotFoundError when it is gone for good. */
+  enable?(ref: VersionRef): Promise<void>;
+  /**
+   * Deletes a version for good, disabled or not. Absent is success.
    * @throws StateError when it is the current one.
    */
   retire(ref: VersionRef): Promise<void>;

@@ -8,7 +8,7 @@
  * against this table: each has to pass the seam, and each has to be stopped by some test.
  */
 export const SIDE_EFFECTS = {
-  SecretStore: ["putVersion", "promote", "clearCurrent", "retire", "commit"],
+  SecretStore: ["putVersion", "promote", "clearCurrent", "disable", "enable", "retire", "commit"],
   CredentialKind: ["issue", "disable", "enable", "revoke"],
   AuditSink: ["record"],
   Consumer: ["roll"],

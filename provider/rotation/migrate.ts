@@ -86,5 +86,6 @@ async function copyLedger(
   for (const rollout of Object.values(moved.rollouts)) addMayUse(rollout, "unknown");
   for (const residue of Object.values(moved.residues)) if (!residue.pinned) addMayUse(residue, "unknown");
   const revision = await to.commit(moved, found.revision);
-  if (ledger.active !== null) await to.promote(refOf(getVersion(ledger, ledger.active)), found.current, revision);
+  if (ledger.active !== null)
+    await to.promote(refOf(getVersion(ledger, ledger.active)), found.current, revision, moved.counters.epoch);
 }

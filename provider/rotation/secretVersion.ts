@@ -11,6 +11,7 @@ import {
   activeVersion,
   findVersion,
   getVersion,
+  refOf,
   isUnfinished,
   LEDGER_SCHEMA,
   unretired,
@@ -298,6 +299,8 @@ async function handOut(session: Session, why: string): Promise<void> {
         `cannot be replaced yet: ${why}. Nothing was changed. See to what is named, and run again.`,
     );
   session.context.log.info(`${session.secret}: ${why}`);
+  // Contradicting evidence raises the epoch, and what is named after it is yet to be made.
+  if (session.namesEpochs) await session.promoteEverywhere(refOf(active));
   await session.commit(
     (ledger) => {
       ledger.counters.incarnation++;

@@ -239,16 +239,28 @@ export class Session {
 
   /** Moves the label of "current" in every store; rule 22: all replicas before anything is committed. */
   async promoteEverywhere(ref: VersionRef): Promise<void> {
+    const epoch = this.epochOf(ref);
     await asked(async () => {
       await this.exclusively(async () => {
-        this.revision = await this.store.promote(ref, this.label, this.revision);
+        this.revision = await this.store.promote(ref, this.label, this.revision, epoch);
         this.label = ref;
       });
       for (const replica of this.replicas) {
         const seen = await replica.load();
-        await replica.promote(ref, seen.current, seen.revision);
+        await replica.promote(ref, seen.current, seen.revision, epoch);
       }
     });
+  }
+
+  /** Whether some store names what it makes after the epoch. */
+  get namesEpochs(): boolean {
+    return [this.store, ...this.replicas].some((store) => store.namesEpochs);
+  }
+
+  /** The epoch under which a version is handed out: it rises when another one becomes active. */
+  private epochOf(ref: VersionRef): number {
+    const { active, counters } = this.ledger;
+    return active === ref.version ? counters.epoch : counters.epoch + 1;
   }
 
   async clearCurrentEverywhere(): Promise<void> {

@@ -17,6 +17,7 @@ const OURS = [
   "crash/roles",
   "crash/clock",
   "crash/mintedRole",
+  "crash/namedFile",
   "support/miniEngine",
 ];
 const PLAIN = ["support/stopAt.cjs"];

@@ -4,12 +4,14 @@ import { join } from "node:path";
 import { MiniStack } from "../support/miniEngine";
 import type { PostgresServer } from "../support/postgres";
 import { registerMintedRole } from "./mintedRole";
+import { registerNamedFile } from "./namedFile";
 import { perform, type Run } from "./runs";
 import { makeParts, OLD_PASSWORD, Site, type Parts, type State } from "./site";
 import type { Report, Stop } from "./victim";
 import type { Victims } from "./victims";
 
 registerMintedRole();
+registerNamedFile();
 
 export class HandlerSite extends Site {
   private stack = new MiniStack(this.clock);

@@ -25,6 +25,8 @@ export interface Program {
   /** The name of the store's folder. */
   readonly store?: string;
   readonly migrateFrom?: string;
+  /** The store can disable, and names what it promotes. */
+  readonly namedStore?: boolean;
   /** The issuer chooses the passwords. */
   readonly minted?: boolean;
   /** Tells of the suspected compromise (`suspectedAt` of the site). */
@@ -62,7 +64,7 @@ export function secretArgs(site: SiteFacts, program: Program): Properties {
       memberOf: [`reader_${site.id}`, ...(program.brokenGrants ? [] : [`auditor_${site.id}`])],
       assumeOwner: false,
     },
-    store: storeOf(site, program.store),
+    store: { ...storeOf(site, program.store), ...(program.namedStore ? { type: "namedFile" } : {}) },
     schedule: { every: "90d" },
     retirement: {
       grace: "1h",

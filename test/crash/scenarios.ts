@@ -37,6 +37,9 @@ const UP: Run = { do: "up" };
 /** Without soak a superseded version is gone one run earlier: where that is not what is looked at, it saves a run. */
 const QUICK: Run = { do: "up", soak: "0s" };
 
+/** With a store that can do what some can and the file store cannot. */
+const NAMED: Program = { namedStore: true };
+
 const up = (program: Program): Run => ({ do: "up", ...program });
 
 async function rotationDue(site: Site, program: Program = {}): Promise<void> {
@@ -49,8 +52,8 @@ async function twoVersions(site: Site, program: Program = {}): Promise<void> {
   await site.clean(up(program));
 }
 
-async function graceOver(site: Site): Promise<void> {
-  await twoVersions(site);
+async function graceOver(site: Site, program: Program = {}): Promise<void> {
+  await twoVersions(site, program);
   site.advance(HOUR + 1000);
 }
 
@@ -63,9 +66,9 @@ async function switchActiveOff(site: Site): Promise<string> {
   return role;
 }
 
-async function disabled(site: Site): Promise<void> {
-  await graceOver(site);
-  await site.clean(UP);
+async function disabled(site: Site, program: Program = {}): Promise<void> {
+  await graceOver(site, program);
+  await site.clean(up(program));
 }
 
 /** The eight that the real CLI goes through as well. */
@@ -97,7 +100,7 @@ export const MAIN: readonly Scenario[] = [
     then: [QUICK],
     stopAt: "every call",
   },
-  { name: "put-off retirement", prepare: graceOver, run: UP, then: [UP], stopAt: "every call" },
+  { name: "put-off retirement", prepare: (site) => graceOver(site), run: UP, then: [UP], stopAt: "every call" },
   {
     name: "retirement",
     prepare: async (site) => {
@@ -156,10 +159,17 @@ const FURTHER: readonly Scenario[] = [
     stopAt: "every third call",
   },
   {
+    name: "disabling in a store that can",
+    prepare: (site) => graceOver(site, NAMED),
+    run: up(NAMED),
+    then: [up(NAMED)],
+    stopAt: "new calls",
+  },
+  {
     name: "registration that enables a disabled version",
-    prepare: disabled,
-    run: up({ rollout: "shop" }),
-    then: [up({ rollout: "shop" })],
+    prepare: (site) => disabled(site, NAMED),
+    run: up({ ...NAMED, rollout: "shop" }),
+    then: [up({ ...NAMED, rollout: "shop" })],
     stopAt: "new calls",
   },
   {
@@ -215,11 +225,11 @@ const FURTHER: readonly Scenario[] = [
   {
     name: "handing out again after a roll-back",
     prepare: async (site) => {
-      await site.clean(UP);
-      await site.attempt(up({ brokenGrants: true }));
+      await site.clean(up(NAMED));
+      await site.attempt(up({ ...NAMED, brokenGrants: true }));
     },
-    run: UP,
-    then: [UP],
+    run: up(NAMED),
+    then: [up(NAMED)],
     stopAt: "new calls",
   },
   {
@@ -345,7 +355,7 @@ const FURTHER: readonly Scenario[] = [
       const { current, revision } = await store.load();
       const other = (await store.list()).find((ref) => ref.token !== current?.token);
       if (!other) throw new Error("there is no other version");
-      await store.promote(other, current, revision);
+      await store.promote(other, current, revision, 1);
       site.advance(HOUR + 1000);
     },
     run: up({ replica: true }),

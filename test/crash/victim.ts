@@ -8,6 +8,7 @@ import { isAt, watchSeam } from "../support/stopAt.cjs";
 import { MiniStack } from "../support/miniEngine";
 import { ShiftedClock } from "./clock";
 import { registerMintedRole } from "./mintedRole";
+import { registerNamedFile } from "./namedFile";
 import { perform, type Run } from "./runs";
 import type { SiteFacts } from "./program";
 
@@ -48,6 +49,7 @@ export interface Report {
 }
 
 registerMintedRole();
+registerNamedFile();
 process.once("message", (orders: Orders) => void obey(orders).then(() => process.exit(0)));
 process.send?.("ready");
 

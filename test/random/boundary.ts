@@ -89,7 +89,7 @@ export type Mutate = (effect: Effect, call: () => Promise<unknown>, watcher: Wat
 export type MutateRead = (point: string, answer: any, watcher: Watcher) => unknown;
 
 const EFFECTS: Readonly<Record<string, readonly string[]>> = {
-  store: ["putVersion", "promote", "clearCurrent", "retire", "commit"],
+  store: ["putVersion", "promote", "clearCurrent", "disable", "enable", "retire", "commit"],
   issuer: ["issue", "disable", "enable", "revoke"],
   audit: ["record"],
   consumer: ["roll"],

@@ -94,7 +94,7 @@ describe("a version that does not work any more", () => {
     const { current, revision } = await opened.load();
     const first = (await opened.list()).find((ref) => ref.version === 1);
     assert.ok(first);
-    await opened.promote(first, current, revision);
+    await opened.promote(first, current, revision, 1);
     const before = await opened.load();
     const { credentials, calls } = site.issuer;
     const there = structuredClone([...credentials]);

@@ -777,7 +777,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "provider/rotation/drift.ts",
     find: "    const { current } = await store.load();\n",
     replace:
-      "    const { current, revision } = await store.load();\n    await store.promote({ version: active.version, token: active.rotationId }, current, revision);\n",
+      "    const { current, revision } = await store.load();\n    await store.promote({ version: active.version, token: active.rotationId }, current, revision, ledger.counters.epoch);\n",
     caughtBy: [DRIFTING, "is only looked for in a refresh, which changes nothing"],
   },
   {
@@ -1637,7 +1637,7 @@ export const MUTATIONS: readonly Mutation[] = [
     rule: 22,
     name: "forgets the replicas in a promotion",
     file: "provider/rotation/session.ts",
-    find: "      await replica.promote(ref, seen.current, seen.revision);\n",
+    find: "        await replica.promote(ref, seen.current, seen.revision, epoch);\n",
     replace: "",
     caughtBy: [CONCURRENCY, "(rule 22) a promotion is committed only when every replica has it"],
   },

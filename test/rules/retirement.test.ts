@@ -147,7 +147,7 @@ describe("retirement, clause by clause:", () => {
       const { current, revision } = await opened.load();
       const first = (await opened.list()).find((ref) => ref.version === 1);
       assert.ok(first);
-      await opened.promote(first, current, revision);
+      await opened.promote(first, current, revision, 1);
       assert.equal((await site.up()).secret, "updated");
       assert.equal((await opened.load()).current?.version, 2);
       assert.equal((await site.up()).secret, "same");

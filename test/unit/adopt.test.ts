@@ -200,7 +200,7 @@ describe("rotation adopt", () => {
       const opened = await open();
       const [first] = await opened.list();
       const snapshot = await opened.load();
-      await opened.promote(first!, snapshot.current, snapshot.revision);
+      await opened.promote(first!, snapshot.current, snapshot.revision, 1);
       const lost = (await opened.list()).find((ref) => ref.version === version);
       await opened.retire(lost!);
     }
@@ -310,7 +310,7 @@ describe("rotation adopt", () => {
       await restore(forgetful);
       const opened = await open();
       const snapshot = await opened.load();
-      await opened.promote({ version: 1, token: first.rotationId }, snapshot.current, snapshot.revision);
+      await opened.promote({ version: 1, token: first.rotationId }, snapshot.current, snapshot.revision, 1);
     }
 
     it("records them, keeps the active one, and does not give that up by its age", async () => {
@@ -439,7 +439,7 @@ describe("rotation adopt", () => {
     const copy = await open(replica);
     const snapshot = await copy.load();
     const [first] = await copy.list();
-    await copy.promote(first!, snapshot.current, snapshot.revision);
+    await copy.promote(first!, snapshot.current, snapshot.revision, 1);
     await say({}, true, stack, [replica]);
     assert.equal((await copy.load()).current?.version, 2);
   });

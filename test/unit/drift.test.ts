@@ -226,7 +226,7 @@ describe("drift", () => {
     const memory = await opened();
     const { current, revision } = await memory.load();
     const first = (await memory.list()).find((ref) => ref.version === 1);
-    await memory.promote(first!, current, revision);
+    await memory.promote(first!, current, revision, 1);
     assert.match(await refresh(), /"current" points to v1 in .*The next pulumi up puts it right/);
     const result = await up();
     assert.equal(result.secret, "updated");

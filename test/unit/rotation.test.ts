@@ -444,7 +444,7 @@ describe("a rotating secret", () => {
     const snapshot = await opened.load();
     const [v1] = await opened.list();
     assert.ok(v1);
-    await opened.promote(v1, snapshot.current, snapshot.revision);
+    await opened.promote(v1, snapshot.current, snapshot.revision, 1);
     clock.advance(2 * HOUR);
     await up();
     assert.equal((await opened.load()).current?.version, 2);

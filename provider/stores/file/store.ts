@@ -14,7 +14,7 @@
 import type { KeyObject } from "node:crypto";
 import { join, resolve } from "node:path";
 import type { AdapterContext } from "../../contracts/context";
-import type { LedgerSnapshot, Revision, SecretStore, StoredVersion, VersionRef } from "../../contracts/store";
+import type { LedgerSnapshot, Payload, Revision, SecretStore, StoredVersion, VersionRef } from "../../contracts/store";
 import { ConflictError, NotFoundError, StateError } from "../../lifecycle/errors";
 import { exists, makePrivateFolder } from "./durableFiles";
 import { translatingFailures } from "./failures";
@@ -122,6 +122,10 @@ class FileStore implements SecretStore {
       if (stored === undefined) throw this.notStored(selector);
       return stored;
     });
+  }
+
+  async readPayload(): Promise<Payload> {
+    return (await this.read("current")).value;
   }
 
   list(): Promise<readonly VersionRef[]> {

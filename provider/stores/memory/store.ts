@@ -1,7 +1,7 @@
 /** A store in the memory of this process: for tests, and as the shortest complete reading of the contract. */
 import { z } from "zod";
 import type { AdapterContext } from "../../contracts/context";
-import type { LedgerSnapshot, Revision, SecretStore, StoredVersion, VersionRef } from "../../contracts/store";
+import type { LedgerSnapshot, Payload, Revision, SecretStore, StoredVersion, VersionRef } from "../../contracts/store";
 import { ConflictError, NotFoundError, StateError } from "../../lifecycle/errors";
 
 export const memoryStoreOptions = z.strictObject({
@@ -103,6 +103,10 @@ class MemoryStore implements SecretStore {
     const ref = selector === "current" ? this.contents.current : selector;
     if (ref === null) throw new NotFoundError(`No version is current in ${this.location}. Promote one first.`);
     return structuredClone(this.find(ref));
+  }
+
+  async readPayload(): Promise<Payload> {
+    return (await this.read("current")).value;
   }
 
   async list(): Promise<readonly VersionRef[]> {

@@ -46,7 +46,7 @@ describe("the store in an encrypted folder", () => {
     const fence = await store.commit({ note: "in the ledger" }, "0");
     await store.putVersion(makeStored(1, { password: PASSWORD }));
     await store.putVersion(makeStored(2, { password: PASSWORD }));
-    await store.promote(makeStored(1, {}).ref, null, fence);
+    await store.promote(makeStored(1, {}).ref, null, fence, 1);
     return store;
   }
 
@@ -143,7 +143,7 @@ describe("the store in an encrypted folder", () => {
       const store = await filled();
       await writeFile(join(path, "versions", "2-token-2.sealed"), "garbage");
       const { revision, current } = await store.load();
-      await assert.rejects(store.promote({ version: 2, token: "token-2" }, current, revision), StateError);
+      await assert.rejects(store.promote({ version: 2, token: "token-2" }, current, revision, 1), StateError);
       assert.equal((await store.load()).revision, revision);
     });
   });
