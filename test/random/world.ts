@@ -227,7 +227,7 @@ export class World {
       confirmation,
       events: [...this.events],
       ...(replica ? { replicas: [{ type: "memory", name: "replica" }] } : {}),
-      ...(this.mayMigrate ? { migrateFrom: { type: "memory", name: migrateFrom } } : {}),
+      ...(migrateFrom !== null ? { migrateFrom: { type: "memory", name: migrateFrom } } : {}),
       ...(this.mayAdopt
         ? { adopt: { username: LEGACY, password: { from: "env", name: "ROTATION_TEST_LEGACY" } } }
         : {}),
@@ -249,12 +249,6 @@ export class World {
   private get mayAdopt(): boolean {
     const anew = this.ledger?.status !== "live" || this.ledger.active === null;
     return this.setup.adopt && (!anew || this.secret.issuer.credentials.has(LEGACY));
-  }
-
-  /** What was torn down where it was cannot be moved; the error says so, and who reads it takes that out. */
-  private get mayMigrate(): boolean {
-    const { migrateFrom } = this.secret;
-    return migrateFrom !== null && held(migrateFrom).body?.status !== "torn-down";
   }
 
   /** The rollout of the owning stack; it waits for the second secret where that is not there yet. */
