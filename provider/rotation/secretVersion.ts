@@ -213,15 +213,20 @@ async function settle(secret: DeclaredSecret, session: Session, entry: Entry | n
   const situation = situationOf(secret, session.ledger, entry, isForced(session.ledger, entry), session.now);
   const decision = decide(situation);
   switch (decision.action) {
-    case "resume":
+    case "resume": {
+      const issuedBefore = wasIssued(session.ledger);
       await resume(secret, session);
-      return revokeFirst(secret, session, entry);
+      await revokeFirst(secret, session);
+      // What a run resumed may itself be older than the event. What this run issued is not replaced by it again, also
+      // where the allowed clock skew makes it count as older: a later run does that.
+      return issuedBefore && isRevokedAgain(secret, session) ? settle(secret, session, entry) : undefined;
+    }
     case "return":
       await startReturn(session, decision.text, getVersion(session.ledger, decision.to));
       return finishReturn(session, { inCreate: true });
     case "rotate":
       await rotate(secret, session, decision);
-      return revokeFirst(secret, session, entry);
+      return revokeFirst(secret, session);
     case "first": // The first rotation was abandoned; the ledger goes on.
       await propose(session, {
         reason: { code: "first", message: "first version" },
@@ -278,15 +283,20 @@ async function rotate(
 }
 
 /** Rule 16: what somebody asked to revoke although it may be in use goes as soon as there is a successor. */
-async function revokeFirst(secret: DeclaredSecret, session: Session, entry: Entry | null): Promise<void> {
+async function revokeFirst(secret: DeclaredSecret, session: Session): Promise<void> {
   const { retirement } = secret;
   for (const version of unretired(session.ledger))
     if (isRevokedFirst(version, retirement)) await tryToRetire(session, version.version, retirement);
-  // What a run resumed may itself be older than the event.
-  const active = activeVersion(session.ledger);
-  const others = unretired(session.ledger);
-  if (active && isRevokedFirst(active, retirement) && others.length === 0 && !active.adopted)
-    await settle(secret, session, entry);
+}
+
+/** Whether the version under way had been issued when this run came. */
+function wasIssued({ rotation, versions }: LedgerState): boolean {
+  return versions.some((record) => record.version === rotation?.version && record.issuedAt !== null);
+}
+
+function isRevokedAgain({ retirement }: DeclaredSecret, { ledger }: Session): boolean {
+  const active = activeVersion(ledger);
+  return active !== null && isRevokedFirst(active, retirement) && unretired(ledger).length === 0 && !active.adopted;
 }
 
 /** The active version, under a fresh incarnation (rule 18), once it is shown to work (rule 17). */

@@ -1226,7 +1226,7 @@ export const MUTATIONS: readonly Mutation[] = [
     rule: 16,
     name: "leaves what a rotation has just superseded to a later run",
     file: "provider/rotation/secretVersion.ts",
-    find: "      await rotate(secret, session, decision);\n      return revokeFirst(secret, session, entry);",
+    find: "      await rotate(secret, session, decision);\n      return revokeFirst(secret, session);",
     replace: "      return rotate(secret, session, decision);",
     caughtBy: [STEPS, "with revokeFirst revokes in the same call what the rotation superseded"],
   },

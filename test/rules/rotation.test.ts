@@ -206,6 +206,17 @@ describe("a rotation, clause by clause:", () => {
       assert.deepEqual(live, [["v2"]]);
     });
 
+    it("with revokeFirst of this very moment is one rotation a run, until one is issued beyond the clock skew", async () => {
+      await site.up();
+      const args = secret({ events: [revokeFirst(site.clock.now())] });
+      await site.up(args);
+      assert.deepEqual(await site.states(), { v1: "retired", v2: "active" });
+      site.clock.advance(2 * MINUTE);
+      await site.up(args);
+      assert.deepEqual(await site.states(), { v1: "retired", v2: "retired", v3: "active" });
+      assert.equal((await site.up(args)).secret, "same");
+    });
+
     it("with revokeFirst leaves alone what was issued after it", async () => {
       await site.up();
       const args = secret({ events: [revokeFirst(site.clock.now())] });
