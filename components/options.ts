@@ -1,6 +1,6 @@
 /** The plain options that a program writes. Everything here ends up in the Pulumi state: no secret values. */
 import type * as pulumi from "@pulumi/pulumi";
-import type { SecretSource } from "../provider/contracts/context";
+import type { SecretSource } from "../provider/contracts/secretSource";
 
 export type { SecretSource };
 
@@ -15,6 +15,16 @@ export const secretFrom = {
    * provider starts, so that it is in no input and no output.
    */
   config: (key: string): SecretSource => ({ from: "config", key }),
+  /**
+   * What a reader of "current" gets from a store: `secretFrom.store(vaultKv({ path: "admin/db" }), "url")`. It may be
+   * one that somebody else writes. Read whenever it is needed, so that it may itself be rotated.
+   * @param field which one, where the store holds several. @default the only one
+   */
+  store: (store: Descriptor, field?: string): SecretSource => ({
+    from: "store",
+    store,
+    ...(field === undefined ? {} : { field }),
+  }),
 };
 
 /** An adapter and its options, as plain data. */

@@ -61,7 +61,11 @@ export class Runtime {
       clock,
       log,
       signal: this.cancelled.signal,
-      resolveSecret: (source) => resolveSecret(source, this.readConfig),
+      resolveSecret: (source) =>
+        resolveSecret(source, this.readConfig, async (options) => {
+          const store = await this.store(options);
+          return { payload: await store.readPayload(), location: store.location };
+        }),
     };
   }
 

@@ -1,4 +1,7 @@
 /** What every adapter and every step of a rotation is given by the handler: time, cancellation and a log. */
+import type { SecretSource } from "./secretSource";
+
+export type { SecretSource } from "./secretSource";
 
 /** The only source of time. Tests inject their own. */
 export interface Clock {
@@ -22,17 +25,5 @@ export interface AdapterContext {
   /** Resolves a reference to a secret that lives outside the state, such as an admin credential. */
   resolveSecret(source: SecretSource): Promise<string>;
 }
-
-/**
- * Where a credential that the rotation itself needs (an admin's, an encryption key) is found.
- * It is resolved inside the provider process, so that its value is in no input, state or trace.
- */
-export type SecretSource =
-  /** An environment variable of the process that runs `pulumi`. */
-  | { readonly from: "env"; readonly name: string }
-  /** A file; one trailing line break is dropped. */
-  | { readonly from: "file"; readonly path: string }
-  /** A key of the stack's configuration, normally set with `pulumi config set --secret`. */
-  | { readonly from: "config"; readonly key: string };
 
 export type { IssuedRef, SecretValue } from "../lifecycle/values";

@@ -1,5 +1,6 @@
 /** What the inputs of both resources share. Messages are written for the person who reads `pulumi up`. */
 import { z } from "zod";
+import { secretSourceSchema } from "../contracts/secretSource";
 import { parseDuration } from "../lifecycle/duration";
 
 /** The marker that stands for a value that is not known yet, in a preview. The Pulumi SDK's `rpc.unknownValue`. */
@@ -25,19 +26,7 @@ export function durationMs(text: string): number {
 export const adapterOptions = z.looseObject({ type: z.string() });
 export type AdapterOptions = z.infer<typeof adapterOptions>;
 
-export const secretSource = z.discriminatedUnion(
-  "from",
-  [
-    z.strictObject({ from: z.literal("env"), name: z.string().min(1) }),
-    z.strictObject({ from: z.literal("file"), path: z.string().min(1) }),
-    z.strictObject({ from: z.literal("config"), key: z.string().min(1) }),
-  ],
-  {
-    error:
-      "has to say where the value is found: secretFrom.env(NAME), secretFrom.file(PATH) or secretFrom.config(KEY). The " +
-      "value itself is not accepted: it would be in the state",
-  },
-);
+export const secretSource = secretSourceSchema("the credential");
 
 export const secretName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, {
   error: (issue) =>

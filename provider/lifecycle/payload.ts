@@ -35,21 +35,17 @@ const ENCODINGS = {
 } as const;
 const PLACEHOLDER = /\$\{([^}:]*)(?::([^}]*))?\}/g;
 
-/** Anything but a name of a format, a template of fields or a template of one text is refused. */
-export const payloadFormat = z.union([z.enum(NAMES), z.strictObject({ fields: templateFields() }), textTemplate()], {
-  error:
-    `format must be one of ${NAMES.map((name) => JSON.stringify(name)).join(", ")}, ` +
-    '{ fields: { name: "template", … } } or { text: "template" }, where a template holds ${field}, ${field:uri}, ' +
-    "${field:json} or ${field:base64}",
+const TEMPLATES = "where a template holds ${field}, ${field:uri}, ${field:json} or ${field:base64}";
+const FIELDS_ALLOWED = `format must be one of ${NAMES.map((name) => JSON.stringify(name)).join(", ")} or { fields: { name: "template", … } }, ${TEMPLATES}`;
+const ALLOWED = FIELDS_ALLOWED.replace(" or {", ", {").replace(" }, where", ' } or { text: "template" }, where');
+
+/** For stores that keep a text: anything but a name of a format, a template of fields or one of a text is refused. */
+export const payloadFormat = z.union([z.enum(NAMES), templateFields(ALLOWED), textTemplate(ALLOWED)], {
+  error: ALLOWED,
 });
 
 /** For stores whose secrets are always named fields. */
-export const fieldsFormat = z.union([z.enum(NAMES), z.strictObject({ fields: templateFields() })], {
-  error:
-    `format must be one of ${NAMES.map((name) => JSON.stringify(name)).join(", ")} or ` +
-    '{ fields: { name: "template", … } }, where a template holds ${field}, ${field:uri}, ${field:json} or ' +
-    "${field:base64}",
-});
+export const fieldsFormat = z.union([z.enum(NAMES), templateFields(FIELDS_ALLOWED)], { error: FIELDS_ALLOWED });
 
 export type PayloadFormat = z.infer<typeof payloadFormat>;
 export type FieldsFormat = z.infer<typeof fieldsFormat>;
@@ -89,14 +85,14 @@ export function parsePayload(text: string): Payload {
   );
 }
 
-function templateFields() {
-  return z
-    .record(z.string().min(1), z.string().refine(hasKnownEncodings))
-    .refine((fields) => Object.keys(fields).length > 0);
+function templateFields(error: string) {
+  const template = z.string().refine(hasKnownEncodings, { error });
+  const fields = z.record(z.string().min(1), template).refine((all) => Object.keys(all).length > 0, { error });
+  return z.strictObject({ fields });
 }
 
-function textTemplate() {
-  return z.strictObject({ text: z.string().min(1).refine(hasKnownEncodings) });
+function textTemplate(error: string) {
+  return z.strictObject({ text: z.string().min(1, { error }).refine(hasKnownEncodings, { error }) });
 }
 
 function hasKnownEncodings(template: string): boolean {

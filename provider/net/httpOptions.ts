@@ -2,9 +2,10 @@
 import { readFile } from "node:fs/promises";
 import { validateHeaderName, validateHeaderValue } from "node:http";
 import { z } from "zod";
+import { secretSourceSchema } from "../contracts/secretSource";
 import type { AdapterContext, SecretSource } from "../contracts/context";
 import { ConfigurationError } from "../lifecycle/errors";
-import { describeValue, strictOptions, text } from "./options";
+import { describeValue, text } from "./options";
 
 function parseUrl(value: string): URL | undefined {
   return URL.canParse(value) ? new URL(value) : undefined;
@@ -24,15 +25,7 @@ export function httpUrl(what: string) {
     });
 }
 
-const secretSource = z.discriminatedUnion(
-  "from",
-  [
-    strictOptions("a secret from the environment", { from: z.literal("env"), name: text("name") }),
-    strictOptions("a secret from a file", { from: z.literal("file"), path: text("path") }),
-    strictOptions("a secret from the stack's configuration", { from: z.literal("config"), key: text("key") }),
-  ],
-  { error: 'a header\'s source must have "from": "env", "file" or "config"' },
-);
+const secretSource = secretSourceSchema("a header's value");
 
 /** Header name to value. A value that is secret is named by its source, so that it is in no state. */
 export const httpHeaders = z.record(

@@ -17,7 +17,7 @@ export class HandlerSite extends Site {
   private stack = new MiniStack(this.clock);
   private savedState = "{}";
 
-  private constructor(
+  protected constructor(
     parts: Parts,
     private readonly victims: Victims,
   ) {

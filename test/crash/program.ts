@@ -10,6 +10,8 @@ export interface SiteFacts {
   readonly port: number;
   readonly database: string;
   readonly appUrl: string;
+  /** Where the secret lives, if not in a folder of the site. */
+  readonly remote?: RemoteStore;
   /** When everything issued so far was suspected to be compromised. */
   suspectedAt?: number;
 }
@@ -45,10 +47,27 @@ export interface Program {
   readonly bake?: string;
 }
 
+/** A store behind a server. Plain JSON. */
+export interface RemoteStore {
+  /** Its type and options, but for the name. */
+  readonly options: { readonly type: string; readonly [option: string]: unknown };
+  /** The option that names the secret in it. */
+  readonly nameOption: string;
+  /** What the names of this site begin with. */
+  prefix: string;
+}
+
 export const SECRET = "orders-db";
 
 export function storeOf(site: SiteFacts, name = "store"): { type: string; [option: string]: unknown } {
-  return { type: "file", path: `${site.folder}/${name}`, key: { keyFile: `${site.folder}/key` } };
+  const { remote, folder } = site;
+  if (remote) return { ...remote.options, [remote.nameOption]: `${remote.prefix}-${name}` };
+  return { type: "file", path: `${folder}/${name}`, key: { keyFile: `${folder}/key` } };
+}
+
+/** The audit trail; a store behind a server has no place for it. */
+export function trailOf(site: SiteFacts, name = "store"): string {
+  return site.remote ? `${site.folder}/audit.jsonl` : `${site.folder}/${name}/audit.jsonl`;
 }
 
 export function secretArgs(site: SiteFacts, program: Program): Properties {
@@ -65,6 +84,7 @@ export function secretArgs(site: SiteFacts, program: Program): Properties {
       assumeOwner: false,
     },
     store: { ...storeOf(site, program.store), ...(program.namedStore ? { type: "namedFile" } : {}) },
+    ...(site.remote ? { audit: { type: "file", path: trailOf(site) } } : {}),
     schedule: { every: "90d" },
     retirement: {
       grace: "1h",

@@ -17,7 +17,7 @@ import { startApp, type TestApp } from "../support/app";
 import type { Properties } from "../support/miniEngine";
 import type { PostgresServer } from "../support/postgres";
 import { ShiftedClock } from "./clock";
-import { SECRET, storeOf, type SiteFacts } from "./program";
+import { SECRET, storeOf, trailOf, type RemoteStore, type SiteFacts } from "./program";
 import { QUERY, Roles, type SavedRoles } from "./roles";
 import type { Run } from "./runs";
 import type { Stop } from "./victim";
@@ -55,7 +55,7 @@ export interface Parts {
   readonly app: TestApp;
 }
 
-export async function makeParts(server: PostgresServer): Promise<Parts> {
+export async function makeParts(server: PostgresServer, remote?: RemoteStore): Promise<Parts> {
   const id = randomBytes(5).toString("hex");
   const folder = join(mkdtempSync(join(tmpdir(), "rotation-crash-")), "site");
   mkdirSync(folder);
@@ -63,7 +63,8 @@ export async function makeParts(server: PostgresServer): Promise<Parts> {
   const roles = await Roles.open(server, id);
   const app = await startApp(join(folder, "app.json"), QUERY);
   const { host, port } = server;
-  return { facts: { id, folder, host, port, database: `db_${id}`, appUrl: app.url }, roles, app };
+  const facts = { id, folder, host, port, database: `db_${id}`, appUrl: app.url, ...(remote ? { remote } : {}) };
+  return { facts, roles, app };
 }
 
 export abstract class Site {
@@ -220,7 +221,7 @@ export abstract class Site {
     }
     expect(state.pending === 0, "pending deletes are left");
     expect(ledger.lease === null, "the lease was not given back");
-    const path = join(this.facts.folder, store, "audit.jsonl");
+    const path = trailOf(this.facts, store);
     const sink = createFileAuditSink({ type: "file", path }, {} as AdapterContext);
     const findings = verifyChain(await sink.read(ledger.identity), { expectedHead: ledger.audit });
     expect(findings.length === 0, `the audit trail: ${findings.map((finding) => finding.message).join("; ")}`);

@@ -1,5 +1,6 @@
 /** What the user configures for a PostgreSQL credential, and what a change of it means. */
 import { z } from "zod";
+import { secretSourceSchema } from "../../contracts/secretSource";
 import type { InputPolicy } from "../../contracts/kind";
 import { parseDuration } from "../../lifecycle/duration";
 import { ConfigurationError } from "../../lifecycle/errors";
@@ -41,20 +42,7 @@ function duration(allowed: string, minimumMs: number, maximumMs: number) {
   );
 }
 
-/** Never shows what was given: people paste the credential itself here. */
-const secretSource = z.discriminatedUnion(
-  "from",
-  [
-    z.strictObject({ from: z.literal("env"), name: z.string().min(1) }),
-    z.strictObject({ from: z.literal("file"), path: z.string().min(1) }),
-    z.strictObject({ from: z.literal("config"), key: z.string().min(1) }),
-  ],
-  {
-    error: () =>
-      `must say where the admin's credential is found, not the credential itself: ` +
-      `{ from: "env", name }, { from: "file", path } or { from: "config", key }`,
-  },
-);
+const secretSource = secretSourceSchema("the admin's credential");
 
 const tls = z.strictObject(
   {

@@ -1,18 +1,10 @@
 /** What the user writes to keep a secret in an encrypted folder. */
 import { z } from "zod";
+import { secretSourceSchema } from "../../contracts/secretSource";
 
 const name = (what: string) => z.string(`${what} must be a text`).min(1, `${what} must not be empty`);
 
-const passphraseSource = z.discriminatedUnion(
-  "from",
-  [
-    z.strictObject({ from: z.literal("env"), name: name("name, the environment variable that holds the passphrase,") }),
-    z.strictObject({ from: z.literal("file"), path: name("path, the file that holds the passphrase,") }),
-    z.strictObject({ from: z.literal("config"), key: name("key, the configuration key that holds the passphrase,") }),
-  ],
-  'key.passphrase must say where the passphrase is found, never what it is: { from: "env", name }, ' +
-    '{ from: "file", path } or { from: "config", key }',
-);
+const passphraseSource = secretSourceSchema("key.passphrase");
 
 export const fileStoreOptions = z.strictObject({
   type: z.literal("file"),
