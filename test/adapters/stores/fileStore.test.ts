@@ -332,7 +332,7 @@ describe("the store in an encrypted folder", () => {
     assert.doesNotThrow(parse({ key: { keyFile: "k" } }));
     assert.throws(parse({ path: "" }), /must not be empty/);
     assert.throws(parse({ paht: "x" }), /paht/);
-    assert.throws(parse({ key: { passphrase: "literal" } }), /where the passphrase is found/);
+    assert.throws(parse({ key: { passphrase: "literal" } }), /key\.passphrase must say where it is found/);
     assert.throws(parse({ key: { ...key, keyFile: "k" } }));
   });
 });
