@@ -84,7 +84,7 @@ export function secretArgs(site: SiteFacts, program: Program): Properties {
       assumeOwner: false,
     },
     store: { ...storeOf(site, program.store), ...(program.namedStore ? { type: "namedFile" } : {}) },
-    ...(site.remote ? { audit: { type: "file", path: trailOf(site) } } : {}),
+    ...(site.remote || program.namedStore ? { audit: { type: "file", path: trailOf(site, program.store) } } : {}),
     schedule: { every: "90d" },
     retirement: {
       grace: "1h",
