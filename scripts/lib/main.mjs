@@ -1,6 +1,7 @@
 // Reads the command line and runs the one command that it names.
 import { runFullMatrix } from "./crash.mjs";
 import { Problem } from "./problem.mjs";
+import { printServers } from "./print-servers.mjs";
 import { runDemo } from "./demo.mjs";
 import { runTests } from "./test.mjs";
 import { SUITES } from "./suites.mjs";
@@ -16,6 +17,7 @@ export async function main([command, ...rest]) {
   if (command === "test") return runTests(rest);
   if (command === "demo") return started("The demo", () => runDemo(rest));
   if (command === "crash-matrix") return started("The matrix", () => runFullMatrix());
+  if (command === "servers") return started("The servers", () => printServers());
   say(`Unknown command "${command ?? ""}". ${USAGE}`);
   return 2;
 }
