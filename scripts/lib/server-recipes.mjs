@@ -24,7 +24,7 @@ const [major, minor] = KUBERNETES.split(".");
  * @property {string} title what people call it, with its version
  * @property {string} version
  * @property {string} lane
- * @property {string} identity changes whenever what is made would be another
+ * @property {() => string} identity changes whenever what is made would be another
  * @property {(folder: string, manner: Manner) => Promise<void>} make fills an empty folder
  * @property {{ program: string, args: string[], says: string }} proof a program in the folder, and what it prints when
  *   all is well
@@ -57,7 +57,7 @@ export const SERVERS = {
     title: "moto 5.2.5",
     version: "5.2.5",
     lane: PYTHON_LANE,
-    identity: digest([PYTHON_RECIPE], ["test/servers/aws/requirements.txt"]),
+    identity: () => digest([PYTHON_RECIPE], ["test/servers/aws/requirements.txt"]),
     make: (folder, manner) =>
       makePythonEnvironment({
         what: "Installing moto 5.2.5",
@@ -100,7 +100,7 @@ function goServer({ title, version, typical, sources, program, file, linkerFlags
     title: `${title} ${version}`,
     version,
     lane: GO_LANE,
-    identity: digest([GO_RECIPE, program, linkerFlags], pinned),
+    identity: () => digest([GO_RECIPE, program, linkerFlags], pinned),
     async make(folder, manner) {
       if (!(await hasGo())) {
         throw new Problem(

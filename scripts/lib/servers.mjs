@@ -68,7 +68,7 @@ export async function linkServers(folders) {
  * @param {{ platform: string, arch: string }} machine
  */
 export function folderName(name, { version, identity }, { platform, arch }) {
-  return `${name}-${version}-${platform}-${arch}-${identity}`;
+  return `${name}-${version}-${platform}-${arch}-${identity()}`;
 }
 
 /** @param {Record<string, string>} folders @returns {[place: string, target: string][]} in a fixed order */
