@@ -7,7 +7,7 @@ import { runTests } from "./test.mjs";
 import { SUITES } from "./suites.mjs";
 import { say } from "./say.mjs";
 
-const USAGE = `Usage: npm test [${Object.keys(SUITES).join(" | ")}]   or   npm run demo`;
+const USAGE = `Usage: npm test [${Object.keys(SUITES).join(" | ")}]   or   npm run demo   or   npm run servers`;
 
 /**
  * @param {string[]} args what follows `node scripts/run.mjs`

@@ -75,7 +75,7 @@ describe("the servers of the stores' tests", function () {
   it("etcd is healthy and of the version in go.mod", async () => {
     const { url, health } = await startEtcd();
     assert.equal((health as { health: string }).health, "true");
-    assert.deepEqual((await json(`${url}/version`)), {
+    assert.deepEqual(await json(`${url}/version`), {
       etcdserver: pinned("etcd", "go.etcd.io/etcd/server/v3"),
       etcdcluster: "3.6.0",
       storage: "3.6.0",
