@@ -9,7 +9,7 @@ import { providePulumi, withPulumi } from "./pulumi.mjs";
 export async function runFullMatrix() {
   stopAllOnSignal();
   await prepare();
-  const pulumi = await providePulumi({ alone: true });
+  const pulumi = await providePulumi({ live: true });
   const tsx = join(ROOT, "node_modules", ".bin", "tsx");
   const { code } = await run(tsx, ["test/crash/cli/full.ts"], { cwd: ROOT, env: withPulumi(pulumi), show: true });
   return code ?? 1;

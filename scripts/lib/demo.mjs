@@ -16,7 +16,7 @@ export async function runDemo(args) {
   }
   stopAllOnSignal();
   await prepare();
-  const pulumi = await providePulumi({ alone: true });
+  const pulumi = await providePulumi({ live: true });
   const tsx = join(ROOT, "node_modules", ".bin", "tsx");
   const { code } = await run(tsx, [DEMO, ...args], { cwd: ROOT, env: withPulumi(pulumi), foreground: true });
   return code ?? 1;

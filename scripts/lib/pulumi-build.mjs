@@ -3,30 +3,27 @@
 // one it was part of: it runs with today's CLI and SDK, but knows nothing of newer requests (`pulumi install`).
 import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ROOT } from "./paths.mjs";
-import { Problem } from "./problem.mjs";
-import { run } from "./processes.mjs";
-import { showProgress } from "./say.mjs";
+import { goBuild } from "./go-build.mjs";
 
 /** Raise it when another build makes another result, so that what was built before is not used any more. */
 export const RECIPE = 1;
 
-const BUILD_LIMIT_MS = 45 * 60_000;
+const OTHERWISE = "install the Pulumi CLI: https://www.pulumi.com/docs/install/";
 
 /**
  * @param {string} folder an empty one; afterwards it holds `pulumi` and its companions
  * @param {string} version
- * @param {{ alone: boolean }} options
+ * @param {{ background: boolean, live: boolean }} options as for any Go build
  */
-export async function buildPulumi(folder, version, { alone }) {
+export async function buildPulumi(folder, version, options) {
   await goBuild({
     what: "Building Pulumi's Node language host",
     typical: "half a minute",
     sources: "scripts/pulumi/language",
     program: "github.com/pulumi/pulumi/sdk/v3/nodejs/cmd/pulumi-language-nodejs",
     output: join(folder, "pulumi-language-nodejs"),
-    linkerFlags: "-s -w",
-    alone,
+    otherwise: OTHERWISE,
+    ...options,
   });
   await goBuild({
     what: "Building the Pulumi CLI",
@@ -35,41 +32,11 @@ export async function buildPulumi(folder, version, { alone }) {
     program: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
     output: join(folder, "pulumi"),
     linkerFlags: `-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v${version}`,
-    alone,
+    otherwise: OTHERWISE,
+    ...options,
   });
   await writeScript(join(folder, "pulumi-resource-pulumi-nodejs"), "dynamic-provider");
   await writeScript(join(folder, "pulumi-analyzer-policy"), "run-policy-pack");
-}
-
-export async function hasGo() {
-  try {
-    return (await run("go", ["version"])).code === 0;
-  } catch {
-    return false;
-  }
-}
-
-async function goBuild({ what, typical, sources, program, output, linkerFlags, alone }) {
-  const stop = showProgress(what, { typical, alone });
-  const {
-    code,
-    output: said,
-    timedOut,
-  } = await run("go", ["build", "-trimpath", "-ldflags", linkerFlags, "-o", output, program], {
-    cwd: join(ROOT, sources),
-    // What the user has set for projects of their own must not change this build.
-    env: { ...process.env, CGO_ENABLED: "0", GOFLAGS: "", GOWORK: "off" },
-    limitMs: BUILD_LIMIT_MS,
-    background: !alone,
-  }).finally(stop);
-  if (code === 0) return;
-  const lastLines = said.trim().split("\n").slice(-20).join("\n");
-  throw new Problem(
-    timedOut
-      ? `${what} took longer than 45 minutes and was ended. Run it again on a less busy machine (what is compiled ` +
-          "already is kept), or install the Pulumi CLI: https://www.pulumi.com/docs/install/"
-      : `${what} failed. Go 1.26 or newer and the Go module proxy are needed; Go said:\n${lastLines}`,
-  );
 }
 
 /**

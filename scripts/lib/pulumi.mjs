@@ -2,13 +2,15 @@
 // built from pinned Go modules (for machines that reach package registries only).
 import { createHash } from "node:crypto";
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
+import { completeFolder } from "./complete-folder.mjs";
+import { GET_GO, hasGo } from "./go-build.mjs";
 import { withLock } from "./lock.mjs";
 import { ROOT, cacheFolder } from "./paths.mjs";
 import { Problem } from "./problem.mjs";
 import { run } from "./processes.mjs";
-import { RECIPE, buildPulumi, hasGo } from "./pulumi-build.mjs";
+import { RECIPE, buildPulumi } from "./pulumi-build.mjs";
 import { downloadPulumi } from "./pulumi-download.mjs";
 import { COMPANIONS, OLDEST_VERSION, PINNED_VERSION, chooseSource, releasePlatform } from "./pulumi-sources.mjs";
 import { say } from "./say.mjs";
@@ -18,10 +20,11 @@ import { parseVersion } from "./version.mjs";
 const ORIGIN_FILE = "origin.txt";
 
 /**
- * @param {{ alone?: boolean }} [options] `alone`: nothing else prints meanwhile
+ * @param {{ live?: boolean, background?: boolean }} [options] `live`: nothing else prints meanwhile; `background`: a build
+ *   gives way to other work
  * @returns {Promise<{ folder: string, onPath: boolean }>} the folder that holds `pulumi` and its companions
  */
-export async function providePulumi({ alone = false } = {}) {
+export async function providePulumi({ live = false, background = false } = {}) {
   const platform = releasePlatform(process.platform, process.arch);
   const cached = join(cacheFolder(), `pulumi-${PINNED_VERSION}-${platform}`);
   const installed = findOnPath("pulumi");
@@ -40,7 +43,7 @@ export async function providePulumi({ alone = false } = {}) {
     );
   }
   await withLock(join(cacheFolder(), "locks", `pulumi-${platform}`), "getting the Pulumi CLI", async () => {
-    if (!(await isReady(cached))) await get(cached, platform, alone);
+    if (!(await isReady(cached))) await get(cached, platform, { live, background });
   });
   return { folder: cached, onPath: false };
 }
@@ -52,29 +55,21 @@ export function withPulumi({ folder, onPath }) {
   return { ...process.env, PATH: path, PULUMI_BIN: folder };
 }
 
-/** Fills a folder aside and renames it into place, so that a half-filled one is never taken for a CLI. */
-async function get(target, platform, alone) {
-  const parent = dirname(target);
-  await mkdir(parent, { recursive: true });
-  await removeLeftovers(parent);
-  const aside = await mkdtemp(join(parent, "partial-"));
-  try {
-    const origin = await fill(aside, platform, alone);
+async function get(target, platform, options) {
+  const made = await completeFolder(target, async (aside) => {
+    const origin = await fill(aside, platform, options);
     const version = await versionOf(join(aside, "pulumi"));
     if (!version) throw new Problem(`The Pulumi CLI that was got (${origin}) does not run on this machine.`);
     await writeFile(join(aside, ORIGIN_FILE), `${origin}\n`);
-    if (existsSync(target)) await rename(target, await mkdtemp(join(parent, "partial-")));
-    await rename(aside, target);
-    say(`The Pulumi CLI ${version} is ready (${origin}), in ${target}.`);
-  } finally {
-    await removeLeftovers(parent);
-  }
+    return `${version} is ready (${origin})`;
+  });
+  say(`The Pulumi CLI ${made}, in ${target}.`);
 }
 
-async function fill(folder, platform, alone) {
+async function fill(folder, platform, options) {
   let noDownload;
   try {
-    await downloadPulumi(folder, PINNED_VERSION, platform, { alone });
+    await downloadPulumi(folder, PINNED_VERSION, platform, { alone: options.live });
     return "official download";
   } catch (error) {
     noDownload = error.message;
@@ -87,11 +82,11 @@ async function fill(folder, platform, alone) {
         "Do one of these, then run the same command again:\n" +
         "  - install the Pulumi CLI: https://www.pulumi.com/docs/install/ " +
         "(macOS: `brew install pulumi/tap/pulumi`; Linux: `curl -fsSL https://get.pulumi.com | sh`)\n" +
-        "  - or install Go 1.26 or newer: https://go.dev/doc/install (macOS: `brew install go`)",
+        `  - or ${GET_GO}`,
     );
   }
   say(`The Pulumi CLI cannot be downloaded here (${noDownload}), so it is built from its Go modules, once.`);
-  await buildPulumi(folder, PINNED_VERSION, { alone });
+  await buildPulumi(folder, PINNED_VERSION, options);
   return `built from Go modules ${buildRecipe()}`;
 }
 
@@ -147,12 +142,5 @@ function isProgram(file) {
     return true;
   } catch {
     return false;
-  }
-}
-
-/** What a run that was killed left behind; called under the lock, so nobody is filling one. */
-async function removeLeftovers(parent) {
-  for (const name of await readdir(parent)) {
-    if (name.startsWith("partial-")) await rm(join(parent, name), { recursive: true, force: true });
   }
 }

@@ -14,6 +14,7 @@ const MINUTE = 60_000;
  * In the order in which they run. `budgetMs`: a suite that takes longer is ended and has failed. `jobs`: so many of its
  * files run at a time. `onlyByName`: not part of `npm test` by itself. `folders`: what it runs, by default the folder of
  * its name; each in a process of its own, at the same time. `env`: variables that are set for it where the user has not.
+ * `needsServers`: names of scripts/lib/server-recipes.mjs; its tests find them in the folder ROTATION_SERVERS.
  */
 export const SUITES = {
   unit: { budgetMs: 3 * MINUTE, needsPulumi: false },
@@ -22,6 +23,13 @@ export const SUITES = {
   random: { budgetMs: 8 * MINUTE, needsPulumi: false, env: { ROTATION_RANDOM_RUNS: "600", ROTATION_RANDOM_SEED: "7" } },
   faults: { budgetMs: 10 * MINUTE, needsPulumi: true },
   engine: { budgetMs: 25 * MINUTE, needsPulumi: true, jobs: 2 },
+  // The last one: a first run builds its servers beside all the others.
+  stores: {
+    budgetMs: 10 * MINUTE,
+    needsPulumi: false,
+    needsServers: ["vault", "etcd", "kube-apiserver", "moto"],
+    jobs: 2,
+  },
   // The model takes one core for as long as the matrix takes the other.
   crash: { budgetMs: 25 * MINUTE, needsPulumi: true, folders: ["crash", "random"], onlyByName: true },
 };

@@ -6,6 +6,9 @@ import { Problem } from "./problem.mjs";
 import { stopAllOnSignal } from "./processes.mjs";
 import { providePulumi, withPulumi } from "./pulumi.mjs";
 import { inWords, say } from "./say.mjs";
+import { preparationsFor, runInOrder, startAll } from "./schedule.mjs";
+import { GO_LANE, SERVERS } from "./server-recipes.mjs";
+import { linkServers, provideServer } from "./servers.mjs";
 import { SUITES, runSuite } from "./suites.mjs";
 
 /** @param {string[]} args the suite's name, or nothing for all */
@@ -26,29 +29,23 @@ export async function runTests(args) {
 }
 
 async function runAll(names) {
-  // A first run may have to build the Pulumi CLI for minutes: it goes on beside the suites that need none.
-  const alone = names.every((name) => SUITES[name].needsPulumi);
-  const pulumi = names.some((name) => SUITES[name].needsPulumi)
-    ? providePulumi({ alone }).then(
-        (found) => ({ found }),
-        (error) => ({ error }),
-      )
-    : undefined;
-  const results = [];
-  for (const name of names) {
-    let env = process.env;
-    if (SUITES[name].needsPulumi) {
-      const { found, error } = await pulumi;
-      if (error) {
-        results.push(failure(name, reasonOf(error)));
-        continue;
-      }
-      env = withPulumi(found);
-    }
-    say(`\nSuite "${name}"`);
-    results.push(await runSuite(name, env));
-  }
-  return results;
+  // A first run may have to build the Pulumi CLI and servers for many minutes: it goes on beside the suites.
+  const started = startAll(
+    preparationsFor(names, SUITES),
+    (need) => (need === "pulumi" ? GO_LANE : SERVERS[need].lane),
+    ({ need, ...manner }) => (need === "pulumi" ? providePulumi(manner) : provideServer(need, manner)),
+  );
+  return runInOrder(names, SUITES, started, {
+    async run(name, { pulumi, ...servers }) {
+      const env = { ...(pulumi ? withPulumi(pulumi) : process.env) };
+      if (Object.keys(servers).length > 0) env.ROTATION_SERVERS = await linkServers(servers);
+      say(`\nSuite "${name}"`);
+      return runSuite(name, env);
+    },
+    // Several servers may lack the same.
+    refuse: (name, errors) =>
+      failure(name, `\nThe suite "${name}" could not start.\n${[...new Set(errors.map(reasonOf))].join("\n")}`),
+  });
 }
 
 /** @returns {import("./counts.mjs").Counts & any} a suite that could not even start */
