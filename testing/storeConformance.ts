@@ -1,7 +1,7 @@
 /** What every secret store does. Loop over the cases with any test runner. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import type { SecretStore, StoredVersion, VersionRef } from "../provider/contracts/store";
+import { canDisable, type SecretStore, type StoredVersion, type VersionRef } from "../provider/contracts/store";
 import { ConflictError, NotFoundError, StateError } from "../provider/lifecycle/errors";
 import type { ConformanceCase } from "./conformance";
 
@@ -458,10 +458,6 @@ function onlyWinner(results: readonly PromiseSettledResult<string>[]): 0 | 1 {
   const loser = results[winners[0] === 0 ? 1 : 0] as PromiseRejectedResult;
   assert.ok(loser.reason instanceof ConflictError, String(loser.reason));
   return winners[0] === 0 ? 0 : 1;
-}
-
-function canDisable(store: SecretStore): store is SecretStore & Required<Pick<SecretStore, "disable" | "enable">> {
-  return "disable" in store && "enable" in store;
 }
 
 function bytesOf(value: object): number {

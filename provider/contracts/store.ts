@@ -90,3 +90,9 @@ export interface SecretStore extends Ledger {
   retire(ref: VersionRef): Promise<void>;
   close(): Promise<void>;
 }
+
+export type Disabling = Required<Pick<SecretStore, "disable" | "enable">>;
+
+export function canDisable<T extends SecretStore>(store: T): store is T & Disabling {
+  return "disable" in store && "enable" in store;
+}

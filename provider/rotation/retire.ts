@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import type { Use } from "../contracts/kind";
+import { canDisable } from "../contracts/store";
 import { NotFoundError, RotationError, StateError } from "../lifecycle/errors";
 import { getVersion, refOf, unretired, type VersionRecord } from "../lifecycle/ledger";
 import type { RetirementPolicy } from "../lifecycle/retirement";
@@ -146,7 +147,7 @@ async function disable(session: Session, version: VersionRecord): Promise<Retire
     { step: "disabling", version: version.version, reason: "its grace period is over" },
   );
   // Those who read it by its number find it withdrawn, before they could find that it does not work.
-  for (const store of [...session.replicas, session.store]) await store.disable?.(refOf(version));
+  for (const store of [...session.replicas, session.store]) if (canDisable(store)) await store.disable(refOf(version));
   await disableUnlessGone(session, version);
   await session.commit(
     (ledger) => {
@@ -177,7 +178,7 @@ export async function enable(
 ): Promise<RetirementOutcome> {
   if (!(await enableUnlessGone(session, version)))
     return { outcome: "put-off", message: `v${version.version} cannot work again: it is gone at its issuer` };
-  for (const store of [session.store, ...session.replicas]) await store.enable?.(refOf(version));
+  for (const store of [session.store, ...session.replicas]) if (canDisable(store)) await store.enable(refOf(version));
   await session.commit(
     (ledger) => {
       const record = getVersion(ledger, version.version);
