@@ -32,6 +32,8 @@ const PASSING: Readonly<Record<number, string>> = {
   473: "a performance standby answered that cannot serve this (HTTP 473)",
 };
 
+/** Where a rate limit does not say how long to wait: quotas count by the second unless they say otherwise. */
+const RATE_LIMIT_WAIT_MS = 1000;
 /** So long a wait that a server asks for is respected; a longer one is not waited for to its end. */
 const LONGEST_WAIT_MS = 30_000;
 
@@ -42,15 +44,14 @@ export function stateAfter({ writes }: Purpose): string {
     : "Nothing was changed. Run again when it can be reached.";
 }
 
-/** @returns the error of an answer that is Vault's own trouble, or `undefined` for any other answer. */
+/** @returns the error of an answer that says nothing of what was asked, or `undefined` for any other answer. */
 export function serverFailure(
   where: string,
   purpose: Purpose,
   answer: { readonly status: number; readonly errors: readonly string[]; readonly retryAfter: string | undefined },
-): UnreachableError | undefined {
+): RotationError | undefined {
   const { status, errors } = answer;
-  const seconds = Number(answer.retryAfter);
-  const waitMs = Number.isFinite(seconds) ? Math.min(LONGEST_WAIT_MS, Math.max(0, seconds * 1000)) : 0;
+  const waitMs = waitOf(status, answer.retryAfter);
   const passing = PASSING[status];
   if (passing !== undefined) {
     return new PassingFailure(`${where}: ${passing}. ${stateAfter({ ...purpose, writes: false })}`, waitMs);
@@ -64,6 +65,12 @@ export function serverFailure(
   if (errors.some((text) => text.includes("Vault is sealed"))) {
     return new UnreachableError(
       `${where}: Vault is sealed (HTTP ${status}). Nothing was changed. Unseal it (vault operator unseal), then run again.`,
+    );
+  }
+  if (errors.some((text) => text.includes("too large"))) {
+    return new ConfigurationError(
+      `${where}: what was sent is larger than the storage of this Vault takes (HTTP ${status}). Nothing was changed. Raise ` +
+        "max_entry_size of its integrated storage, or store less.",
     );
   }
   return new PassingFailure(
@@ -110,6 +117,13 @@ export function refusal(where: string, purpose: Purpose, status: number, errors:
     `${where}: Vault refused the request on "${path}" with HTTP ${status}${said}. Nothing was changed. Vault's own log ` +
       "has more; correct the cause and run again.",
   );
+}
+
+function waitOf(status: number, retryAfter: string | undefined): number {
+  const seconds = Number(retryAfter);
+  if (retryAfter !== undefined && seconds >= 0) return Math.min(LONGEST_WAIT_MS, seconds * 1000);
+  // Not all at the same moment.
+  return status === 429 ? RATE_LIMIT_WAIT_MS * (1 + Math.random()) : 0;
 }
 
 export function isDeadToken(errors: readonly string[]): boolean {
