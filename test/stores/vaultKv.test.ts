@@ -115,6 +115,12 @@ describe("the store in Vault's KV version 2", () => {
     });
   });
 
+  it("keeps a ledger of 300 KB", async () => {
+    const body = { notes: "ä".repeat(150 * 1024) };
+    await open().commit(body, "0");
+    assert.deepEqual((await open().load()).body, body);
+  });
+
   describe("beside what others do", () => {
     it("keeps a secret that was there before in its history, and custom metadata of others", async () => {
       await vault.must("POST", `secret/data/${path}`, { data: { legacy: "yes", port: 5432 } });

@@ -1,14 +1,14 @@
-/** What the tests of the Vault store share: adapters, the documented policies, and a proxy that misbehaves. */
+/** What the tests of the Vault store share: a server, adapters, and the documented policies. */
 import { readFileSync } from "node:fs";
-import * as http from "node:http";
-import * as https from "node:https";
-import type { AddressInfo } from "node:net";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { AdapterContext } from "../../provider/contracts/context";
 import type { SecretStore, StoredVersion, VersionRef } from "../../provider/contracts/store";
 import { createVaultKvStore, vaultKvStoreOptions } from "../../provider/stores/vaultKv";
-import { ROOT_TOKEN, type VaultServer } from "./servers/vault";
+import { FaultyProxy } from "./faultyProxy";
+import { ROOT_TOKEN, VaultServer } from "./servers/vault";
 
 export const PASSWORD = "hunter2-must-not-be-printed";
 const PAGE = readFileSync(join(__dirname, "../../docs/stores/vault.md"), "utf8");
@@ -19,6 +19,51 @@ export function documentedPolicy(whose: "pipeline" | "consumer", path: string, m
   if (blocks.length !== 2) throw new Error(`the page has ${blocks.length} policies, not 2`);
   const policy = blocks[whose === "pipeline" ? 0 : 1]!;
   return policy.replaceAll("orders/db", path).replaceAll('path "secret/', `path "${mount}/`);
+}
+
+export interface Site {
+  readonly vault: VaultServer;
+  /** Before the same server. */
+  readonly proxy: FaultyProxy;
+  /** For the test's own files. */
+  readonly folder: string;
+  /** An empty place, another one for each test. */
+  readonly path: string;
+  newPlace(): void;
+  /** An adapter that goes through the proxy. */
+  open(options?: Readonly<Record<string, unknown>>, context?: AdapterContext): SecretStore;
+  metadata(): Promise<any>;
+}
+
+/** One server for the tests of a file; call within `describe`. */
+export function useVault(): Site {
+  let places = 0;
+  const site = {
+    vault: undefined as unknown as VaultServer,
+    proxy: undefined as unknown as FaultyProxy,
+    folder: "",
+    path: "",
+    newPlace: () => void (site.path = `place-${++places}/db`),
+    open: (options: Readonly<Record<string, unknown>> = {}, context?: AdapterContext) =>
+      openVaultStore({ address: site.proxy.address, path: site.path, ...options }, context),
+    metadata: async () => (await site.vault.must("GET", `secret/metadata/${site.path}`)).data,
+  };
+  before(async () => {
+    site.folder = await mkdtemp(join(tmpdir(), "rotation-test-"));
+    site.vault = await VaultServer.start();
+    site.proxy = await FaultyProxy.start(site.vault.address);
+  });
+  after(async () => {
+    await (site.proxy as FaultyProxy | undefined)?.stop();
+    await (site.vault as VaultServer | undefined)?.stop();
+    await rm(site.folder, { recursive: true, force: true });
+  });
+  beforeEach(() => {
+    site.newPlace();
+    site.proxy.fault = () => undefined;
+    site.proxy.asked.length = 0;
+  });
+  return site;
 }
 
 export interface TestContext extends AdapterContext {
@@ -97,91 +142,8 @@ export async function errorOf(work: Promise<unknown>): Promise<Error> {
   throw new Error("it succeeded");
 }
 
-export type Fault =
-  /** Answers itself. */
-  | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: string }
-  /** Never answers. */
-  | "silence"
-  /** What was asked never reaches the server. */
-  | "cut"
-  /** What was asked is done; the answer never comes. */
-  | "lose-answer"
-  | undefined;
-
-export interface Asked {
-  readonly method: string;
-  readonly path: string;
-  readonly headers: http.IncomingHttpHeaders;
-  readonly body: string;
-}
-
-/** Stands before a real Vault, and does to a request what `fault` says. */
-export class FaultyProxy {
-  readonly asked: Asked[] = [];
-  fault: (asked: Asked) => Fault | Promise<Fault> = () => undefined;
-
-  private constructor(
-    private readonly server: http.Server,
-    private readonly scheme: "http" | "https",
-  ) {}
-
-  static async start(target: string, tls?: { certificate: string; key: string }): Promise<FaultyProxy> {
-    const server = tls ? https.createServer({ cert: tls.certificate, key: tls.key }) : http.createServer();
-    const proxy = new FaultyProxy(server, tls ? "https" : "http");
-    server.on("request", (request: http.IncomingMessage, response: http.ServerResponse) => {
-      void proxy.serve(request, response, target).catch(() => response.destroy());
-    });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    return proxy;
-  }
-
-  get address(): string {
-    return `${this.scheme}://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
-  }
-
-  /** Does `fault` to the first request that fits, and then nothing more. */
-  once(fits: (asked: Asked) => boolean, fault: Fault): void {
-    let done = false;
-    this.fault = (asked) => {
-      if (done || !fits(asked)) return undefined;
-      done = true;
-      return fault;
-    };
-  }
-
-  count(method: string, path: RegExp): number {
-    return this.asked.filter((asked) => asked.method === method && path.test(asked.path)).length;
-  }
-
-  async stop(): Promise<void> {
-    this.server.closeAllConnections();
-    await new Promise((resolve) => this.server.close(resolve));
-  }
-
-  private async serve(request: http.IncomingMessage, response: http.ServerResponse, target: string): Promise<void> {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    const body = Buffer.concat(chunks);
-    const { method = "", url: path = "", headers } = request;
-    const asked = { method, path, headers, body: body.toString("utf8") };
-    this.asked.push(asked);
-    const fault = await this.fault(asked);
-    if (fault === "silence") return;
-    if (fault === "cut") return void request.socket.destroy();
-    if (typeof fault === "object") return void response.writeHead(fault.status, fault.headers).end(fault.body);
-    const { host: _host, connection: _connection, "content-length": _length, ...passed } = headers;
-    const answer = await fetch(target + path, {
-      method,
-      headers: passed as Record<string, string>,
-      redirect: "manual",
-      ...(body.length === 0 ? {} : { body }),
-    });
-    const text = await answer.text();
-    if (fault === "lose-answer") return void request.socket.destroy();
-    const kept = ["content-type", "date", "location"].flatMap((name) => {
-      const value = answer.headers.get(name);
-      return value === null ? [] : [[name, value] as const];
-    });
-    response.writeHead(answer.status, Object.fromEntries(kept)).end(text);
-  }
+/** All that may be printed of an error. */
+export function describeFully(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return `${error.stack} ${JSON.stringify(error)} ${error.cause === undefined ? "" : describeFully(error.cause)}`;
 }

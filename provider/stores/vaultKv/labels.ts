@@ -28,9 +28,9 @@ export function labelsOf(entry: EntryMetadata | undefined): Labels {
 }
 
 /** What readers of the entry get, where it is one of our versions. */
-export function currentOf(entry: EntryMetadata | undefined): VersionRef | null {
+export function currentOf(entry: EntryMetadata | undefined, labels = labelsOf(entry)): VersionRef | null {
   if (entry === undefined || !isLive(entry, entry.currentVersion)) return null;
-  return labelsOf(entry).get(entry.currentVersion) ?? null;
+  return labels.get(entry.currentVersion) ?? null;
 }
 
 export function isLive(entry: EntryMetadata, number: number): boolean {

@@ -72,9 +72,10 @@ export class NativeEntry {
   /** @throws StateError when it is current. */
   async disable(ref: VersionRef, stored: StoredVersion | undefined): Promise<void> {
     const entry = await this.metadata();
-    this.refuseCurrent(entry, ref, "disabled");
     if (entry === undefined) return;
-    const holders = labels.holdersOf(entry, await this.recognise(entry, () => maybe(stored)), ref);
+    const known = await this.recognise(entry, () => maybe(stored));
+    this.refuseCurrent(entry, known, ref, "disabled");
+    const holders = labels.holdersOf(entry, known, ref);
     const live = holders.filter((number) => labels.isLive(entry, number));
     await this.kv.change("delete", this.path, live);
   }
@@ -90,9 +91,9 @@ export class NativeEntry {
   /** Destroys each native version that holds it. @throws StateError when it is current. */
   async retire(ref: VersionRef, stored: StoredVersion | undefined): Promise<void> {
     const entry = await this.metadata();
-    this.refuseCurrent(entry, ref, "deleted");
     if (entry === undefined) return;
     const known = await this.recognise(entry, () => maybe(stored));
+    this.refuseCurrent(entry, known, ref, "deleted");
     await this.destroy(entry, labels.holdersOf(entry, known, ref));
   }
 
@@ -170,8 +171,8 @@ export class NativeEntry {
     if (excess.length > 0) await this.destroy(entry, excess);
   }
 
-  private refuseCurrent(entry: EntryMetadata | undefined, ref: VersionRef, done: string): void {
-    if (!labels.isSame(labels.currentOf(entry), ref)) return;
+  private refuseCurrent(entry: EntryMetadata, known: labels.Labels, ref: VersionRef, done: string): void {
+    if (!labels.isSame(labels.currentOf(entry, known), ref)) return;
     throw new StateError(
       `Version ${ref.version} (${ref.token}) is the current one in ${this.location}: it cannot be ${done}. Nothing was ` +
         "changed. Promote another version first.",
