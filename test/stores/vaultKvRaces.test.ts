@@ -136,6 +136,28 @@ describe("the store in Vault's KV version 2, stopped, unheard and overtaken", ()
       assert.equal(await numberOf(site.vault, site.path, ref), 1);
     });
 
+    it("promote, and the other one there and back again after the first compared the ledger: it changes nothing", async () => {
+      const [slow, fast] = [site.open(), openVaultStore({ address: site.vault.address, path: site.path })];
+      const first = await promoteNew(fast, 1);
+      const [second, third] = [await fast.putVersion(makeStored(2)), await fast.putVersion(makeStored(3))];
+      const { revision } = await fast.load();
+      let compared = false;
+      let overtaken = false;
+      site.proxy.fault = async (asked) => {
+        const isMetadata = is("GET", "metadata")(asked) && asked.path.endsWith(site.path);
+        if (compared && !overtaken && (isEntry(asked) || isMetadata)) {
+          overtaken = true;
+          await fast.promote(third, first, await fast.commit({ by: "fast" }, revision), 2);
+          await fast.promote(first, third, (await fast.load()).revision, 3);
+        }
+        compared ||= asked.method === "GET" && asked.path.endsWith("/ledger");
+        return undefined;
+      };
+      await assert.rejects(slow.promote(second, first, revision, 2), ConflictError);
+      assert.ok(overtaken);
+      assert.deepEqual((await fast.load()).current, first);
+    });
+
     it("promote, the other one after a commit that the first did not see: the first changes nothing", async () => {
       const [slow, fast] = [site.open(), openVaultStore({ address: site.vault.address, path: site.path })];
       const first = await promoteNew(fast, 1);
