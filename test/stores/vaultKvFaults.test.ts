@@ -97,6 +97,7 @@ describe("the store in Vault's KV version 2, when the server is in trouble", () 
       ConfigurationError,
       /nothing is mounted|has nothing at/,
     ],
+    ["says 404 to everything, and nothing else", { status: 404 }, RotationError, /is not Vault|has nothing at/],
     ["sends on again and again", { status: 307, headers: { location: "/v1/again" } }, UnreachableError, /sends on/],
   ] as [string, Fault, typeof RotationError, RegExp][]) {
     it(`that ${what} is told so, for every operation`, async () => {
@@ -104,6 +105,12 @@ describe("the store in Vault's KV version 2, when the server is in trouble", () 
       await allFail({}, kind, text);
     });
   }
+
+  it("that says 404 to everything, and nothing else, is not taken for an empty store", async () => {
+    site.proxy.fault = () => ({ status: 404 });
+    await assert.rejects(site.open().load(), /is not Vault/);
+    await assert.rejects(site.open().list(), /is not Vault/);
+  });
 
   for (const status of [400, 403, 404, 413, 418, 500, 503]) {
     it(`that echoes what was sent, with HTTP ${status}, is not echoed by the errors`, async () => {

@@ -73,9 +73,11 @@ export class Transport {
       retryAfter: answer.headers["retry-after"],
     });
     if (failure !== undefined) throw failure;
-    if (document === undefined) {
+    // A question that is answered without a word: from a proxy, say. It must not be taken for "there is nothing yet".
+    const mute = !request.writes && request.body === undefined && answer.body.trim() === "";
+    if (document === undefined || mute) {
       throw new UnreachableError(
-        `${where}: what answered (HTTP ${answer.status}) is not Vault: the answer is not JSON. ${stateAfter(request)} ` +
+        `${where}: what answered (HTTP ${answer.status}) is not Vault: its answer is not JSON. ${stateAfter(request)} ` +
           "Check the address, and what stands between.",
       );
     }
