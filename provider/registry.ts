@@ -37,6 +37,10 @@ export const stores: Family<Adapter<SecretStore>> = {
     const module = await import("./stores/memory/index.js");
     return { options: module.memoryStoreOptions, create: module.createMemoryStore };
   },
+  vaultKv: async () => {
+    const module = await import("./stores/vaultKv/index.js");
+    return { options: module.vaultKvStoreOptions, create: module.createVaultKvStore };
+  },
 };
 
 export const auditSinks: Family<Adapter<AuditSink>> = {

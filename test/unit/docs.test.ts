@@ -182,6 +182,7 @@ describe("the tables of the documentation", () => {
       ["docs/checks.md", registry.checks, ["http", "tcp", "sql", "adoption"]],
       ["docs/consumers.md", registry.consumers, ["process"]],
       ["docs/stores/file.md", registry.stores, ["file"]],
+      ["docs/stores/vault.md", registry.stores, ["vaultKv"]],
     ] as const) {
       const inBackticks = new Set([...read(page).matchAll(/`([^`\n]+)`/g)].map(([, code]) => code));
       for (const type of types) {

@@ -1,0 +1,2 @@
+export { vaultKvStoreOptions, type VaultKvStoreOptions } from "./options";
+export { createVaultKvStore } from "./store";
