@@ -1,5 +1,6 @@
 /** What the user writes to keep a secret in HashiCorp Vault's KV secrets engine, version 2. */
 import { z } from "zod";
+import { secretSourceSchema } from "../../contracts/secretSource";
 import { ConfigurationError } from "../../lifecycle/errors";
 import { fieldsFormat } from "../../lifecycle/payload";
 import { caFile, httpUrl } from "../../net/httpOptions";
@@ -9,23 +10,6 @@ import { describeValue, duration, strictOptions, text } from "../../net/options"
 const SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 /** Vault refuses what cannot be printed; the other separators of lines would make a path look like two. */
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/u;
-
-/** Never shows what was given: people paste the credential itself here. */
-function secretSource(what: string) {
-  return z.discriminatedUnion(
-    "from",
-    [
-      strictOptions(`${what} from the environment`, { from: z.literal("env"), name: text("name") }),
-      strictOptions(`${what} from a file`, { from: z.literal("file"), path: text("path") }),
-      strictOptions(`${what} from the stack's configuration`, { from: z.literal("config"), key: text("key") }),
-    ],
-    {
-      error:
-        `${what} must say where it is found, never what it is: { from: "env", name }, { from: "file", path } or ` +
-        '{ from: "config", key }',
-    },
-  );
-}
 
 /** Names in Vault, with `/` between them. Written in one way only, so that one place has one name. */
 function vaultPath(what: string, example: string) {
@@ -52,13 +36,13 @@ function hasNoQuery(value: string): boolean {
 const auth = z.discriminatedUnion(
   "method",
   [
-    strictOptions("auth by token", { method: z.literal("token"), token: secretSource("the token") }),
+    strictOptions("auth by token", { method: z.literal("token"), token: secretSourceSchema("the token") }),
     strictOptions("auth by AppRole", {
       method: z.literal("appRole"),
       /** Where the method is mounted, without `auth/`. Default: `approle`. */
       mount: vaultPath("auth.mount", "approle").default("approle"),
       roleId: text("auth.roleId"),
-      secretId: secretSource("the secret id"),
+      secretId: secretSourceSchema("the secret id"),
     }),
     strictOptions("auth by Kubernetes service account", {
       method: z.literal("kubernetes"),
@@ -73,7 +57,7 @@ const auth = z.discriminatedUnion(
       /** Default: `jwt`. */
       mount: vaultPath("auth.mount", "jwt").default("jwt"),
       role: text("auth.role"),
-      token: secretSource("the JWT"),
+      token: secretSourceSchema("the JWT"),
     }),
   ],
   { error: 'auth must have a "method": "token", "appRole", "kubernetes" or "jwt"' },
