@@ -112,8 +112,8 @@ export function translate(error: unknown, at: Attempted): unknown {
 
 export function timedOut(doing: string, location: string, timeoutMs: number): UnreachableError {
   return new UnreachableError(
-    `AWS Secrets Manager did not answer within ${describeDuration(timeoutMs)} (store ${location}, ${doing}). Whether ` +
-      "it was done is not known. Look at the network and the endpoint, or raise `timeout`, then run again.",
+    `AWS Secrets Manager did not answer within ${describeDuration(timeoutMs)}, repetitions included (store ${location}, ` +
+      `${doing}). Whether it was done is not known. Look at the network and the endpoint, or raise \`timeout\`, then run again.`,
   );
 }
 

@@ -135,7 +135,10 @@ export class AwsSecret {
         if (!(error instanceof Refused)) throw error;
         // Also after an answer that was lost, and a call that the SDK made again: only what is there now tells.
         const holder = (await this.look())?.labels.get(label);
-        if (to === undefined ? holder !== from : holder === to) return true;
+        if (to === undefined ? holder !== from : holder === to) {
+          this.changed.set(label, from);
+          return true;
+        }
         if (holder !== from) return false;
         // Nobody was faster, so it is the version that AWS does not see yet.
         const wait = SETTLING[attempt];

@@ -1,9 +1,10 @@
 /** What the tests of the store in AWS share: the server, a user for the pipeline, a user for a consumer, a fresh name. */
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { SecretsManager } from "@aws-sdk/client-secrets-manager";
 import type { AdapterContext } from "../../../provider/contracts/context";
-import type { SecretStore } from "../../../provider/contracts/store";
+import type { SecretStore, StoredVersion, VersionRef } from "../../../provider/contracts/store";
 import {
   awsSecretsManagerOptions,
   createAwsSecretsManagerStore,
@@ -51,6 +52,27 @@ export function documentedPolicies(name: string): readonly [object, object] {
     (json) => JSON.parse(json.replaceAll(`secret:${DOCUMENTED_NAME}-`, `secret:${name}-`)) as object,
   );
   return [pipeline!, consumer!];
+}
+
+export function makeStored(
+  version: number,
+  value: Record<string, string> = { password: `secret-${version}` },
+): StoredVersion {
+  const ref = { version, token: randomUUID() };
+  return { secret: "orders-db", ref, fingerprint: `fp-${version}`, issued: { role: `orders_v${version}` }, value };
+}
+
+/** What a rotation does. */
+export async function promoteNew(
+  store: SecretStore,
+  version: number,
+  value?: Record<string, string>,
+): Promise<VersionRef> {
+  const { revision, current } = await store.load();
+  const fence = await store.commit({ version }, revision);
+  const ref = await store.putVersion(makeStored(version, value));
+  await store.promote(ref, current, fence, 1);
+  return ref;
 }
 
 /** Call within `describe`. */
