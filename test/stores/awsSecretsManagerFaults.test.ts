@@ -216,10 +216,10 @@ describe("the store in AWS Secrets Manager, when the network or AWS fails", func
     for (let calls = 0; ; calls++) {
       await site.fresh();
       let left = calls;
-      let stopped = false;
+      const run = { stopped: false };
       front.meddle = async ({ forward }) => {
         if (left-- > 0) return forward();
-        stopped = true;
+        run.stopped = true;
         return jsonAnswer(400, { __type: "KilledHere", message: "" });
       };
       const [one, two] = [makeStored(1), makeStored(2)];
@@ -238,14 +238,14 @@ describe("the store in AWS Secrets Manager, when the network or AWS fails", func
       front.meddle = ({ forward }) => forward();
       // What the next run does: it is told nothing but what the store says. A version that is gone stays gone.
       const next = open();
-      const gone = stopped && (await next.load()).current?.version === 2;
+      const gone = run.stopped && (await next.load()).current?.version === 2;
       if (gone) await next.retire(one.ref);
       else await rotate(next);
       assert.deepEqual(await next.list(), [two.ref], `stopped before call ${calls}`);
       assert.deepEqual(await next.readPayload(), two.value);
       const { VersionIdsToStages = {} } = await site.admin.describeSecret({ SecretId: site.name });
       assert.deepEqual(VersionIdsToStages[versionIdOf(one.ref)], undefined);
-      if (!stopped) {
+      if (!run.stopped) {
         assert.ok(calls > 20, `${calls} calls`);
         return;
       }

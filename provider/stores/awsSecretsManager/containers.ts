@@ -42,13 +42,15 @@ export async function makeReady(
 ): Promise<SecretState> {
   let state = seen;
   if (state === null) {
-    await secret.create(MADE, placeholder, description, kmsKeyId);
+    const refused = await secret.create(MADE, placeholder, description, kmsKeyId);
     state = await secret.describe();
+    // Somebody else made it at this moment, or it is scheduled for deletion; otherwise it cannot be made.
+    if (state === null && refused !== undefined) throw refused;
   }
   if (state?.deletedOn !== undefined) {
     context.log.warn(
-      `The secret ${secret.name} in AWS Secrets Manager was scheduled for deletion on ` +
-        `${state.deletedOn.toISOString()}. It is restored, because a version is to be stored in it.`,
+      `The secret ${secret.name} in AWS Secrets Manager was scheduled for deletion ` +
+        `(${state.deletedOn.toISOString()}). It is restored, because a version is to be stored in it.`,
     );
     await secret.restore();
     state = await secret.describe();

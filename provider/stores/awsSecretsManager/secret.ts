@@ -48,8 +48,13 @@ export class AwsSecret {
     return state;
   }
 
-  /** @returns whether it was this call that made it, or one of ours at the same moment. */
-  async create(first: Placeholder, text: string, description: string, kmsKeyId: string | undefined): Promise<boolean> {
+  /** @returns why AWS refused, where it did: there may be one by now. */
+  async create(
+    first: Placeholder,
+    text: string,
+    description: string,
+    kmsKeyId: string | undefined,
+  ): Promise<Refused | undefined> {
     try {
       await this.api.call("createSecret", {
         Name: this.name,
@@ -58,9 +63,9 @@ export class AwsSecret {
         Description: description,
         ...(kmsKeyId === undefined ? {} : { KmsKeyId: kmsKeyId }),
       });
-      return true;
+      return undefined;
     } catch (error) {
-      if (error instanceof Refused) return false;
+      if (error instanceof Refused) return error;
       throw error;
     }
   }

@@ -77,7 +77,7 @@ export async function promoteNew(
 
 /** Call within `describe`. */
 export function awsSite(): AwsSite {
-  let moto: Moto;
+  let started: Moto | undefined;
   let number = 0;
   let keys: Record<"admin" | "pipeline" | "consumer", AccessKey>;
   const opened: SecretStore[] = [];
@@ -94,7 +94,7 @@ export function awsSite(): AwsSite {
   };
 
   before(async () => {
-    moto = await startMoto();
+    const moto = (started = await startMoto());
     keys = {
       admin: await moto.user("admin"),
       pipeline: await moto.user("pipeline"),
@@ -116,13 +116,14 @@ export function awsSite(): AwsSite {
     setEnvironment(before_);
     for (const store of opened) await store.close();
     for (const client of clients) client.destroy();
-    await moto.stop();
+    await started?.stop();
   });
 
   const site: AwsSite = {
     lines,
     get moto() {
-      return moto;
+      if (started === undefined) throw new Error("the server is not up");
+      return started;
     },
     get name() {
       return `${DOCUMENTED_NAME}-${number}`;
@@ -139,8 +140,8 @@ export function awsSite(): AwsSite {
     fresh: async () => {
       number++;
       const [pipeline, consumer] = documentedPolicies(site.name);
-      await moto.allow("pipeline", pipeline);
-      await moto.allow("consumer", consumer);
+      await site.moto.allow("pipeline", pipeline);
+      await site.moto.allow("consumer", consumer);
       return site.name;
     },
     // Through the schema, as the registry does it.
@@ -149,7 +150,7 @@ export function awsSite(): AwsSite {
         type: "awsSecretsManager",
         name: site.name,
         region: REGION,
-        endpoint: moto.endpoint,
+        endpoint: site.moto.endpoint,
         ...more,
       }),
     context: (more = {}) => ({
@@ -167,7 +168,7 @@ export function awsSite(): AwsSite {
     clientOf: ({ accessKeyId, secretAccessKey }) => {
       const client = new SecretsManager({
         region: REGION,
-        endpoint: moto.endpoint,
+        endpoint: site.moto.endpoint,
         credentials: { accessKeyId, secretAccessKey },
         maxAttempts: 1,
       });
