@@ -29,6 +29,10 @@ export const kinds: Family<KindAdapter> = {
 };
 
 export const stores: Family<Adapter<SecretStore>> = {
+  awsSecretsManager: async () => {
+    const module = await import("./stores/awsSecretsManager/index.js");
+    return { options: module.awsSecretsManagerOptions, create: module.createAwsSecretsManagerStore };
+  },
   file: async () => {
     const module = await import("./stores/file/index.js");
     return { options: module.fileStoreOptions, create: module.createFileStore };

@@ -1,0 +1,2 @@
+export { awsSecretsManagerOptions, type AwsSecretsManagerOptions } from "./options";
+export { createAwsSecretsManagerStore } from "./store";
