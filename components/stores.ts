@@ -37,9 +37,12 @@ export type VaultAuth =
 
 /** How the provider process reaches Vault. */
 export interface VaultConnection {
-  /** `https://HOST:PORT`. @default the environment variable `VAULT_ADDR` */
+  /**
+   * `https://HOST:PORT`. Part of the store's identity: give it where runs come from several machines.
+   * @default the environment variable `VAULT_ADDR`
+   */
   readonly address?: string;
-  /** A namespace of Vault Enterprise or HCP. @default the environment variable `VAULT_NAMESPACE`, or none */
+  /** A namespace of Vault Enterprise or HCP Vault, such as `admin/team-a`. @default none; `VAULT_NAMESPACE` is not read */
   readonly namespace?: string;
   /** @default the token in the environment variable `VAULT_TOKEN` */
   readonly auth?: VaultAuth;
@@ -70,7 +73,7 @@ export function vaultKv(options: VaultKvOptions): Descriptor {
 export interface AwsConnection {
   /** @default that of the SDK: `AWS_REGION`, or the profile's */
   readonly region?: string;
-  /** Another URL than the region's own: a VPC endpoint, a FIPS endpoint, a server for tests. @default the region's */
+  /** Another `https://` URL than the region's own, such as a VPC endpoint's. @default the region's */
   readonly endpoint?: string;
   /** A profile of the shared configuration files. @default the SDK's own chain of credentials */
   readonly profile?: string;
@@ -79,12 +82,12 @@ export interface AwsConnection {
     readonly roleArn: string;
     /** What the role's trust policy asks for in `sts:ExternalId`. @default none */
     readonly externalId?: string;
-    /** What CloudTrail shows. @default chosen by the store */
+    /** What CloudTrail shows. @default "rotation" */
     readonly sessionName?: string;
   };
-  /** How long one attempt of a request may take. @default "10s" */
+  /** How long one call may take, its repetitions included, from 100 ms to 10 min. @default "10s" */
   readonly timeout?: DurationText;
-  /** How often a request is tried. @default chosen by the store */
+  /** How often a call is made at most that was throttled or met an error of the server: 1 to 20. @default 5 */
   readonly maxAttempts?: number;
 }
 
@@ -98,7 +101,7 @@ export interface AwsSecretsManagerOptions extends AwsConnection {
   readonly format?: PayloadFormat;
   /** The KMS key of secrets that the store makes. @default the account's `aws/secretsmanager` */
   readonly kmsKeyId?: string;
-  /** For how many days a secret that is deleted can be restored: 7 to 30, or 0 for not at all. @default AWS's own, 30 */
+  /** For how many days a secret that the store made can be restored after a teardown: 7 to 30. @default 30 */
   readonly recoveryWindowDays?: number;
 }
 
@@ -109,19 +112,19 @@ export function awsSecretsManager(options: AwsSecretsManagerOptions): Descriptor
 
 /** How the provider process reaches Google Cloud. Credentials are the application default ones. */
 export interface GcpConnection {
-  /** Another host and port than Google's own. @default that of the location, or the global one */
+  /** `host:port`, such as a Private Service Connect endpoint. @default Google's own, of the location or the global one */
   readonly endpoint?: string;
-  /** Plain text instead of TLS, for an emulator on loopback. @default false */
+  /** Plain text and no log-in, for an emulator on loopback only. @default false */
   readonly insecure?: boolean;
-  /** How long one request may take. @default "10s" */
+  /** How long one call may take, from 100 ms to 5 min. @default "10s" */
   readonly timeout?: DurationText;
 }
 
 /** Where a global secret is kept: wherever Google likes, or in these regions. */
-export type GcpReplication = "automatic" | { readonly locations: readonly string[] };
+export type GcpReplication = "automatic" | readonly string[];
 
 export interface GcpSecretManagerOptions extends GcpConnection {
-  /** The project's id. */
+  /** The project's id, or its number. Part of the store's identity: one is not the other. */
   readonly project: string;
   /**
    * The secret that readers read, up to 246 characters: letters, digits, `_` and `-`. The ledger and our own record of
@@ -132,7 +135,7 @@ export interface GcpSecretManagerOptions extends GcpConnection {
   readonly location?: string;
   /** For a global secret that the store makes. @default "automatic" */
   readonly replication?: GcpReplication;
-  /** What readers find in the current version. @default "fields", a JSON object of the value's fields */
+  /** What readers find in `latest` and in the alias `current`. @default "fields", a JSON object of the value's fields */
   readonly format?: PayloadFormat;
 }
 

@@ -81,7 +81,11 @@ export class AwsSecret extends pulumi.ComponentResource {
         ? taken(companionName)
         : new Secret(
             `${name}-rotation`,
-            { name: companionName, description: "The record of a rotated secret. Applications do not read it.", ...shared },
+            {
+              name: companionName,
+              description: "The record of a rotated secret. Applications do not read it.",
+              ...shared,
+            },
             { parent: this },
           ).arn;
 
@@ -98,12 +102,12 @@ export class AwsSecret extends pulumi.ComponentResource {
 
     this.store = pulumi
       // With its policy: it has to be there before the first version is made, and until the last one is torn down.
-      .all([pulumi.output({ format, connection, kmsKeyId, days: args.recoveryWindowDays }), secretName, place, this.policies?.pipeline.id])
-      .apply(([{ format: chosen, connection: how, kmsKeyId: keyId, days }, called, { secret }]) =>
+      .all([pulumi.output({ format, connection, kmsKeyId }), secretName, place, this.policies?.pipeline.id])
+      .apply(([{ format: chosen, connection: how, kmsKeyId: keyId }, called, { secret }]) =>
         awsSecretsManager({
           // The provider process may have another default region than the provider of the program.
           region: partsOf(secret).region,
-          ...withoutAbsent({ ...how, format: chosen, kmsKeyId: keyId, recoveryWindowDays: days }),
+          ...withoutAbsent({ ...how, format: chosen, kmsKeyId: keyId }),
           name: called,
         }),
       );
@@ -123,7 +127,9 @@ export class AwsSecret extends pulumi.ComponentResource {
     if (key === undefined) return undefined;
     return pulumi
       .output(key)
-      .apply((keyId) => (isKeyArn(keyId) ? pulumi.output(keyId) : getKeyOutput({ keyId, region }, { parent: this }).arn));
+      .apply((keyId) =>
+        isKeyArn(keyId) ? pulumi.output(keyId) : getKeyOutput({ keyId, region }, { parent: this }).arn,
+      );
   }
 
   private iamPolicy(name: string, policy: pulumi.Output<string>, tags: AwsSecretArgs["tags"]): Policy {

@@ -19,14 +19,14 @@ export interface AwsPlace {
   readonly key?: string | undefined;
 }
 
-/** What the store does with the two secrets (docs/stores/aws.md). They are there already: it makes neither. */
+/** What the store does with the two secrets (docs/stores/aws.md) once they are there: it makes and deletes neither. */
 const PIPELINE_ACTIONS = [
   "secretsmanager:DescribeSecret",
   "secretsmanager:GetSecretValue",
-  "secretsmanager:ListSecretVersionIds",
   "secretsmanager:PutSecretValue",
   "secretsmanager:UpdateSecretVersionStage",
 ];
+/** Most readers get by with the value; the CSI driver's provider looks at the secret first. */
 const CONSUMER_ACTIONS = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"];
 
 /** For the role that runs `pulumi`. */

@@ -36,9 +36,7 @@ export function awsReferences(
     secretProviderClass: {
       objectName: name,
       objectType: "secretsmanager",
-      ...(named.length > 0
-        ? { jmesPath: named.map((field) => ({ path: jmesPath(field), objectAlias: field })) }
-        : {}),
+      ...(named.length > 0 ? { jmesPath: named.map((field) => ({ path: jmesPath(field), objectAlias: field })) } : {}),
     },
     ecs: {
       valueFrom: arn,

@@ -20,16 +20,16 @@ export interface GcpSecretArgs {
    * `true`: that and `<name>-rotation`. @default neither exists
    */
   readonly existing?: true | "secret";
-  /** Of a global secret. @default "automatic" */
+  /** Of a global secret: wherever Google likes, or a list of regions. It cannot be changed later. @default "automatic" */
   readonly replication?: GcpReplication;
-  /** What readers find in the current version. @default "fields", a JSON object of the value's fields */
+  /** What readers find in `latest` and in the alias `current`. @default "fields", a JSON object of the value's fields */
   readonly format?: pulumi.Input<PayloadFormat>;
   /** How the provider process reaches Google Cloud; the resources are made by the provider `gcp` of the program. */
   readonly connection?: pulumi.Input<GcpConnection>;
   /**
    * A Cloud KMS key that encrypts both secrets, by its resource name. Google's service agent of Secret Manager needs
-   * `roles/cloudkms.cryptoKeyEncrypterDecrypter` on it. Not with `replication: { locations }`, where each region needs a
-   * key of its own. @default Google's keys
+   * `roles/cloudkms.cryptoKeyEncrypterDecrypter` on it. Not with a list of regions, where each needs a key of its
+   * own. @default Google's keys
    */
   readonly kmsKeyName?: pulumi.Input<string>;
   /** Of the secrets that are made. @default none */
@@ -62,8 +62,7 @@ export class GcpSecret extends pulumi.ComponentResource {
     const secretName = pulumi.output(args.name);
     const companionName = secretName.apply((text) => `${text}-rotation`);
     const secret = args.existing ? secretName : this.makeSecret(name, secretName, args);
-    const companion =
-      args.existing === true ? companionName : this.makeSecret(`${name}-rotation`, companionName, args);
+    const companion = args.existing === true ? companionName : this.makeSecret(`${name}-rotation`, companionName, args);
 
     const { pipelineMember: member } = args;
     this.pipelineRole = member !== undefined && args.pipelineRole === undefined ? this.makeRole(name, args) : undefined;
@@ -109,7 +108,7 @@ export class GcpSecret extends pulumi.ComponentResource {
               replication:
                 replication === "automatic"
                   ? { auto: key }
-                  : { userManaged: { replicas: replication.locations.map((region) => ({ location: region })) } },
+                  : { userManaged: { replicas: replication.map((region) => ({ location: region })) } },
             },
             options,
           )
@@ -147,7 +146,7 @@ function assertKeyFits({ kmsKeyName, replication = "automatic", location }: GcpS
   if (kmsKeyName !== undefined && replication !== "automatic" && location === undefined)
     throw new Error(
       "kmsKeyName encrypts one place, and replication names several, each of which needs a key of its own. Nothing was " +
-        'made. Leave one of them out, or make the two secrets yourself and say existing: true.',
+        "made. Leave one of them out, or make the two secrets yourself and say existing: true.",
     );
   if (location !== undefined && replication !== "automatic")
     throw new Error(

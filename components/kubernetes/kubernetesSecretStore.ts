@@ -3,7 +3,12 @@ import { Namespace } from "@pulumi/kubernetes/core/v1";
 import { Role, RoleBinding } from "@pulumi/kubernetes/rbac/v1";
 import { withoutAbsent } from "../absent";
 import type { Descriptor } from "../options";
-import { kubernetesSecret, type FieldsFormat, type KubernetesConnection, type KubernetesSecretOptions } from "../stores";
+import {
+  kubernetesSecret,
+  type FieldsFormat,
+  type KubernetesConnection,
+  type KubernetesSecretOptions,
+} from "../stores";
 import { consumerRules, PIPELINE_RULES, type Rule } from "./roles";
 
 /** Whom a role is given to. */
@@ -113,7 +118,9 @@ export class KubernetesSecretStore extends pulumi.ComponentResource {
   }
 }
 
-function isToMake(namespace: KubernetesSecretStoreArgs["namespace"]): namespace is { readonly create: NamespaceToMake } {
+function isToMake(
+  namespace: KubernetesSecretStoreArgs["namespace"],
+): namespace is { readonly create: NamespaceToMake } {
   return typeof namespace === "object" && !pulumi.Output.isInstance(namespace) && "create" in namespace;
 }
 

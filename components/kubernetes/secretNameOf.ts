@@ -1,9 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
+import { readReference } from "../../provider/lifecycle/reference";
 import type { Descriptor } from "../options";
 import type { RotatingSecret } from "../rotatingSecret";
-
-/** As `outputsOf` of provider/engine/secretVersion.ts writes it: `name/v7@3`. */
-const REF = /\/v(\d+)@(\d+)$/;
 
 /**
  * The name of the Secret that holds the version which is handed out, `<name>-v<version>-e<epoch>`: for the volumes or
@@ -26,8 +24,8 @@ function nameOf(ref: string, { type, name }: Descriptor): string {
       `secretNameOf takes a store of type "kubernetesSecret", and this one is of type ${JSON.stringify(type)}. Nothing ` +
         "was changed. Give it the store, or the replica, that is in the cluster.",
     );
-  const [, version, epoch] = REF.exec(ref) ?? [];
-  if (version === undefined || epoch === undefined)
+  const handedOut = readReference(ref);
+  if (!handedOut)
     throw new Error(`${JSON.stringify(ref)} is no reference of a rotating secret, such as "orders-db/v7@3".`);
-  return `${name}-v${version}-e${epoch}`;
+  return `${name}-v${handedOut.version}-e${handedOut.epoch}`;
 }

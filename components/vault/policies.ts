@@ -21,18 +21,22 @@ export function consumerRules({ mount, path }: KvPlace): PolicyRule[] {
 /** What the store does (docs/stores/vault.md), and nothing else. */
 export function pipelineRules({ mount, path }: KvPlace): PolicyRule[] {
   return [
-    { path: `${mount}/data/${path}`, capabilities: ["create", "update", "read", "delete"] },
-    { path: `${mount}/metadata/${path}`, capabilities: ["create", "update", "read", "patch"] },
+    // The entry that readers read.
+    { path: `${mount}/data/${path}`, capabilities: ["create", "read", "update"] },
+    { path: `${mount}/metadata/${path}`, capabilities: ["read", "patch"] },
     { path: `${mount}/delete/${path}`, capabilities: ["update"] },
     { path: `${mount}/undelete/${path}`, capabilities: ["update"] },
     { path: `${mount}/destroy/${path}`, capabilities: ["update"] },
-    { path: `${mount}/data/${path}-rotation/*`, capabilities: ["create", "update", "read"] },
-    { path: `${mount}/metadata/${path}-rotation/*`, capabilities: ["read", "list", "delete"] },
+    // The ledger, and the versions.
+    { path: `${mount}/data/${path}-rotation/ledger`, capabilities: ["create", "read", "update"] },
+    { path: `${mount}/data/${path}-rotation/versions/*`, capabilities: ["create", "read", "update"] },
+    { path: `${mount}/metadata/${path}-rotation/versions/*`, capabilities: ["list", "delete"] },
+    // To be warned of settings that would lose versions.
     { path: `${mount}/config`, capabilities: ["read"] },
   ];
 }
 
-/** @throws Error when a mount or path would mean more than one entry in a policy. */
+/** In HashiCorp's language, whose texts are those of JSON. */
 export function policyText(rules: readonly PolicyRule[]): string {
   return rules
     .map(

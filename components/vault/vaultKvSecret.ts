@@ -15,8 +15,8 @@ export interface VaultMountArgs {
   readonly path: pulumi.Input<string>;
   readonly description?: pulumi.Input<string>;
   /**
-   * How many versions of an entry Vault keeps. The rest is destroyed, also a version that a return needs: each
-   * promotion, return and disabling adds one. @default 100
+   * How many versions of each entry Vault keeps, at least 3. Earlier ones are lost to those who read by number. It holds
+   * for ledgers too, of which each change is a version of up to 200 KB. @default Vault's own, 10
    */
   readonly maxVersions?: pulumi.Input<number>;
 }
@@ -89,14 +89,28 @@ function isToMake(mount: VaultKvSecretArgs["mount"]): mount is { readonly create
 
 /** `ready` is known once there is a mount with its limit: no store is asked before. */
 function makeMount(name: string, args: VaultMountArgs, parent: pulumi.Resource) {
-  const { path, description, maxVersions = 100 } = args;
+  const { path, description, maxVersions } = args;
   const mount = new Mount(
     name,
     { path, type: "kv", options: { version: "2" }, ...withoutAbsent({ description }) },
     { parent },
   );
-  const config = new SecretBackendV2(name, { mount: mount.path, maxVersions }, { parent });
-  return { mount, ready: pulumi.all([mount.id, config.id]) };
+  const limit =
+    maxVersions === undefined
+      ? undefined
+      : new SecretBackendV2(
+          name,
+          { mount: mount.path, maxVersions: pulumi.output(maxVersions).apply(enough) },
+          { parent },
+        );
+  return { mount, ready: pulumi.all([mount.id, limit?.id]) };
+}
+
+function enough(maxVersions: number): number {
+  if (maxVersions >= 3) return maxVersions;
+  throw new Error(
+    `maxVersions must be at least 3, or Vault destroys versions that are in use; it is ${maxVersions}. Nothing was made.`,
+  );
 }
 
 function checked(place: KvPlace): KvPlace {

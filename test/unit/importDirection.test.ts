@@ -79,7 +79,11 @@ describe("The direction of dependencies", function () {
     ["a component loads an SDK", "components/x.ts", 'import { Client } from "pg";'],
     ["a component loads a native SDK", "components/x.ts", 'import { Secret } from "@pulumi/aws/secretsmanager";'],
     ["a component loads a native entry", "components/x.ts", 'import { AwsSecret } from "./aws";'],
-    ["a native entry loads another SDK", "components/aws/x.ts", 'import { Namespace } from "@pulumi/kubernetes/core/v1";'],
+    [
+      "a native entry loads another SDK",
+      "components/aws/x.ts",
+      'import { Namespace } from "@pulumi/kubernetes/core/v1";',
+    ],
     ["a native entry loads another one", "components/aws/x.ts", 'import { GcpSecret } from "../gcp";'],
     ["a native entry loads an adapter", "components/vault/x.ts", 'import { a } from "../../provider/stores/file";'],
     ["index.ts loads a native entry", "index.ts", 'export { AwsSecret } from "./components/aws";'],
