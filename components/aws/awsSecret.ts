@@ -9,7 +9,7 @@ import { awsSecretsManager, type AwsConnection, type PayloadFormat } from "../st
 import { consumerPolicy, isKeyArn, partsOf, pipelinePolicy } from "./policies";
 import { awsReferences, type AwsReferences } from "./references";
 
-export interface AwsSecretArgs {
+export interface AwsSecretArgs<Field extends string = string> {
   /** The secret that readers read; ours is `<name>-rotation`. Up to 503 characters: letters, digits and `/_+=.@-`. */
   readonly name: pulumi.Input<string>;
   /**
@@ -32,13 +32,13 @@ export interface AwsSecretArgs {
   /** Whether `pipelinePolicy` and `consumerPolicy` are made as IAM policies too, to attach by their ARNs. @default false */
   readonly iamPolicies?: boolean;
   /** Fields that `references` names one by one. @default those of the format; none with "fields" */
-  readonly fields?: readonly string[];
+  readonly fields?: readonly Field[];
   /** How long the Lambda extension keeps what it has read, in seconds, up to 300. @default 300 */
   readonly lambdaTtlSeconds?: number;
 }
 
 /** The two secrets of one rotating secret in AWS Secrets Manager, and the policies of those who write and read them. */
-export class AwsSecret extends pulumi.ComponentResource {
+export class AwsSecret<Field extends string = string> extends pulumi.ComponentResource {
   /** For `store` of a rotating secret. Not known before the secrets are there. */
   readonly store: pulumi.Output<Descriptor>;
   /** The ARN of the secret that readers read. */
@@ -50,9 +50,9 @@ export class AwsSecret extends pulumi.ComponentResource {
   readonly consumerPolicy: pulumi.Output<string>;
   /** The two as IAM policies, with `iamPolicies`. */
   readonly policies: { readonly pipeline: Policy; readonly consumer: Policy } | undefined;
-  readonly references: pulumi.Output<AwsReferences>;
+  readonly references: pulumi.Output<AwsReferences<Field>>;
 
-  constructor(name: string, args: AwsSecretArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, args: AwsSecretArgs<Field>, opts?: pulumi.ComponentResourceOptions) {
     super("rotation:aws:AwsSecret", name, {}, opts);
     const { format, connection, tags, kmsKeyId } = args;
     const secretName = pulumi.output(args.name);
@@ -115,7 +115,8 @@ export class AwsSecret extends pulumi.ComponentResource {
       const fields = fieldNames(chosen);
       return awsReferences(
         { name: called, arn },
-        fields === null ? null : (args.fields ?? fields ?? []),
+        // Without a list in the program, no name is promised to it.
+        fields === null ? null : (args.fields ?? ((fields ?? []) as readonly Field[])),
         args.lambdaTtlSeconds ?? 300,
       );
     });

@@ -1,7 +1,7 @@
 /** How those who know nothing of this library name the secret. No secret value in it. */
 
 /** Each is a part of a manifest or definition: what names the secret. All read `AWSCURRENT`. */
-export interface AwsReferences {
+export interface AwsReferences<Field extends string = string> {
   /** External Secrets Operator: part of an ExternalSecret's `spec`. */
   readonly externalSecret:
     | { readonly dataFrom: readonly { readonly extract: { readonly key: string } }[] }
@@ -13,7 +13,7 @@ export interface AwsReferences {
     readonly jmesPath?: readonly { readonly path: string; readonly objectAlias: string }[];
   };
   /** ECS: `valueFrom` of a container's `secrets`. It is read when the task starts, and never again. */
-  readonly ecs: { readonly valueFrom: string; readonly fields: Readonly<Record<string, string>> };
+  readonly ecs: { readonly valueFrom: string; readonly fields: Readonly<Record<Field, string>> };
   /** AWS Parameters and Secrets Lambda Extension: the path of the request, and how long it keeps what it has read. */
   readonly lambda: { readonly path: string; readonly environment: { readonly SECRETS_MANAGER_TTL: string } };
 }
@@ -22,11 +22,11 @@ export interface AwsReferences {
  * @param fields those that are named one by one; `null` where readers get one text
  * @param ttlSeconds for the Lambda extension, whose default and maximum is 300
  */
-export function awsReferences(
+export function awsReferences<Field extends string>(
   { name, arn }: { readonly name: string; readonly arn: string },
-  fields: readonly string[] | null,
+  fields: readonly Field[] | null,
   ttlSeconds: number,
-): AwsReferences {
+): AwsReferences<Field> {
   const named = fields ?? [];
   return {
     externalSecret:
@@ -41,7 +41,7 @@ export function awsReferences(
     ecs: {
       valueFrom: arn,
       // arn:json-key:version-stage:version-id. Of the last two, nothing means AWSCURRENT.
-      fields: Object.fromEntries(named.map((field) => [field, `${arn}:${field}::`])),
+      fields: Object.fromEntries(named.map((field) => [field, `${arn}:${field}::`])) as Record<Field, string>,
     },
     lambda: {
       path: `/secretsmanager/get?secretId=${encodeURIComponent(name)}`,

@@ -21,7 +21,7 @@ export interface VaultMountArgs {
   readonly maxVersions?: pulumi.Input<number>;
 }
 
-export interface VaultKvSecretArgs {
+export interface VaultKvSecretArgs<Consumer extends string = string> {
   /** A mount that exists, by its path, or one to make. @default "secret", which exists */
   readonly mount?: pulumi.Input<string> | { readonly create: VaultMountArgs };
   /** The entry that readers read, without the mount and without `data/`. */
@@ -31,7 +31,7 @@ export interface VaultKvSecretArgs {
   /** How the provider process reaches Vault, and logs in; the policies are made by the provider `vault` of the program. */
   readonly connection?: pulumi.Input<VaultConnection>;
   /** Who reads the entry: a policy is made for each, to attach to its role in an auth method. @default none */
-  readonly consumers?: readonly string[];
+  readonly consumers?: readonly Consumer[];
   /** Begins the names of the policies, which are global in a namespace of Vault. @default the resource's name */
   readonly policyPrefix?: string;
   /** Fields that `references` names one by one. @default those of the format; none with "fields" */
@@ -39,7 +39,7 @@ export interface VaultKvSecretArgs {
 }
 
 /** A place in Vault for one rotating secret, and the policies of those who write and read it. */
-export class VaultKvSecret extends pulumi.ComponentResource {
+export class VaultKvSecret<Consumer extends string = string> extends pulumi.ComponentResource {
   /** For `store` of a rotating secret. Not known before mount and policy are there. */
   readonly store: pulumi.Output<Descriptor>;
   /** The mount, where it was made here. */
@@ -47,10 +47,10 @@ export class VaultKvSecret extends pulumi.ComponentResource {
   /** For the role that `pulumi` logs in with. */
   readonly pipelinePolicy: Policy;
   /** By the names in `consumers`. */
-  readonly consumerPolicies: Readonly<Record<string, Policy>>;
+  readonly consumerPolicies: Readonly<Record<Consumer, Policy>>;
   readonly references: pulumi.Output<VaultReferences>;
 
-  constructor(name: string, args: VaultKvSecretArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, args: VaultKvSecretArgs<Consumer>, opts?: pulumi.ComponentResourceOptions) {
     super("rotation:vault:VaultKvSecret", name, {}, opts);
     const made = isToMake(args.mount) ? makeMount(name, args.mount.create, this) : undefined;
     this.mount = made?.mount;
@@ -67,7 +67,7 @@ export class VaultKvSecret extends pulumi.ComponentResource {
     this.pipelinePolicy = policy("pipeline", pipelineRules);
     this.consumerPolicies = Object.fromEntries(
       (args.consumers ?? []).map((consumer) => [consumer, policy(`read-${consumer}`, consumerRules)]),
-    );
+    ) as Record<Consumer, Policy>;
 
     const { format, connection } = args;
     this.store = pulumi

@@ -41,7 +41,7 @@ export async function run<T>(
   await pulumi.runtime.setMocks(
     {
       newResource: ({ type, name, inputs }) => {
-        const { ignoreChanges } = { ignoreChanges: ignored.get(`${type} ${name}`) };
+        const ignoreChanges = ignored.get(`${type} ${name}`);
         made.push({ type, name, inputs: inputs as Made["inputs"], ...(ignoreChanges ? { ignoreChanges } : {}) });
         return {
           id: world.preview ? undefined : `id of ${name}`,
@@ -67,6 +67,8 @@ export async function run<T>(
       },
     ],
   });
+  // A whole program, which is a module. An output is waited for by those who ask for it.
+  if (value instanceof Promise) await Promise.allSettled([value]);
   await pulumi.runtime.disconnect();
   made.sort((a, b) => (`${a.type} ${a.name}` < `${b.type} ${b.name}` ? -1 : 1));
   return { value, made, lookups };
