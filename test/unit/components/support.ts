@@ -62,7 +62,7 @@ export async function run<T>(
   const value = program({
     transformations: [
       ({ type, name, opts }) => {
-        if ("ignoreChanges" in opts && opts.ignoreChanges) ignored.set(`${type} ${name}`, opts.ignoreChanges);
+        if (opts.ignoreChanges) ignored.set(`${type} ${name}`, opts.ignoreChanges);
         return undefined;
       },
     ],
