@@ -22,4 +22,22 @@ export {
   type PostgresConnectionArgs,
   type RotatingPostgresRoleArgs,
 } from "./components/rotatingPostgresRole";
+export {
+  awsSecretsManager,
+  gcpSecretManager,
+  kubernetesSecret,
+  vaultKv,
+  type AwsConnection,
+  type AwsSecretsManagerOptions,
+  type FieldsFormat,
+  type GcpConnection,
+  type GcpReplication,
+  type GcpSecretManagerOptions,
+  type KubernetesConnection,
+  type KubernetesSecretOptions,
+  type PayloadFormat,
+  type VaultAuth,
+  type VaultConnection,
+  type VaultKvOptions,
+} from "./components/stores";
 export { RotatingSecret, type RotatingSecretArgs, type SecretLink } from "./components/rotatingSecret";

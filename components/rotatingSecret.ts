@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { SecretVersion } from "../provider/resources/secretVersion";
+import { withoutAbsent } from "./absent";
 import type { Descriptor, RotationArgs } from "./options";
 import { stackName } from "./stackName";
 
@@ -63,8 +64,4 @@ export class RotatingSecret extends pulumi.ComponentResource {
 
 function linkOf(name: string, store: pulumi.Input<Descriptor>, version: SecretVersion): pulumi.Output<SecretLink> {
   return pulumi.all([store, version.ref]).apply(([where, ref]) => ({ name, store: where, ref }));
-}
-
-function withoutAbsent<T extends object>(values: T): Partial<T> {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
 }

@@ -4,6 +4,7 @@ import { decide, isReplacing, type Decision, type Entry } from "../lifecycle/dec
 import { findingIn, withFinding } from "../lifecycle/drift";
 import { ConfigurationError, RotationError, StateError, UnreachableError } from "../lifecycle/errors";
 import type { Declaration, LedgerState } from "../lifecycle/ledger";
+import { referenceTo } from "../lifecycle/reference";
 import type { Parts } from "../rotation/session";
 import { checkAdapter, significantOptions } from "../adapters";
 import { containsUnknown, durationMs, failuresOf, type AdapterOptions, type CheckFailure } from "../inputs/common";
@@ -264,7 +265,7 @@ function outputsOf(news: Properties, facts: VersionFacts): Properties {
     version: facts.version,
     incarnation: facts.incarnation,
     epoch: facts.epoch,
-    ref: `${String(name)}/v${facts.version}@${facts.epoch}`,
+    ref: referenceTo(String(name), facts),
     fingerprint: facts.fingerprint,
     issued: facts.issued,
   };

@@ -66,6 +66,16 @@ export function renderPayload(value: SecretValue, format: PayloadFormat = "field
   return renderFields(value, format);
 }
 
+/**
+ * The names that readers find, as far as the format says: `undefined` where they are those of the value, `null` where
+ * there are none because readers get one text.
+ */
+export function fieldNames(format: PayloadFormat = "fields"): readonly string[] | null | undefined {
+  if (typeof format === "object") return "text" in format ? null : Object.keys(format.fields);
+  const fields = NAMED[format];
+  return fields === null ? undefined : Object.keys(fields);
+}
+
 /** As one text, for stores that keep one: the fields as JSON. */
 export function payloadText(payload: Payload): string {
   return typeof payload === "string" ? payload : JSON.stringify(payload);

@@ -5,6 +5,7 @@
 // The first layer that fits a file counts. Files that fit none (tests, examples, scripts) may import anything.
 
 const PULUMI = /^@pulumi\//;
+const PULUMI_SDK = /^@pulumi\/pulumi(\/|$)/;
 /** Our own name is no way around either. */
 const OTHER_THAN_PULUMI = /^(?!@pulumi\/|pulumi-rotating-secrets(\/|$))/;
 const BUILT_IN = /^node:/;
@@ -26,7 +27,9 @@ const net = within("provider/net");
 const inputs = within("provider/inputs");
 const engine = within("provider/engine");
 const resources = within("provider/resources");
-const components = within("components");
+const NATIVE = ["vault", "aws", "gcp", "kubernetes"];
+/** The files of components/ itself, which the main entry loads. Each folder in it is an entry of its own. */
+const components = new RegExp(`^components/(?!(${NATIVE.join("|")})$)[^/]+$`);
 const cli = within("cli");
 const testing = within("testing");
 /** Not an adapter but how audit records are chained, and how a chain is checked. */
@@ -119,14 +122,25 @@ export const LAYERS = [
     packages: [OTHER_THAN_PULUMI],
     rule: "anything in provider/ but adapters, which only provider/registry.ts names, and no @pulumi/*",
   },
+  ...NATIVE.map((vendor) => ({
+    name: `components/${vendor}`,
+    files: within(`components/${vendor}`),
+    ours: [within(`components/${vendor}`), components, lifecycle],
+    types: [within("provider")],
+    packages: [PULUMI_SDK, new RegExp(`^@pulumi/${vendor}(/|$)`), BUILT_IN],
+    rule:
+      `@pulumi/pulumi, @pulumi/${vendor}, its own folder, the files of components/ itself and provider/lifecycle, and ` +
+      "with `import type` all of provider/; no other SDK may be loaded with it",
+  })),
   {
+    // A folder that nobody has thought about here is held to the same.
     name: "components",
-    files: components,
+    files: within("components"),
     ours: [components, resources, inputs, lifecycle, contracts, triggers, providerRoot],
     types: [within("provider")],
-    packages: [PULUMI, /^(luxon|zod)$/, BUILT_IN],
+    packages: [PULUMI_SDK, /^(luxon|zod)$/, BUILT_IN],
     rule:
-      "components, provider/resources, provider/inputs, provider/lifecycle, provider/contracts and provider/triggers, with " +
+      "@pulumi/pulumi, the files of components/ itself, provider/resources, provider/inputs, provider/lifecycle, provider/contracts and provider/triggers, with " +
       "`import type` all of provider/; no adapter and no SDK may be loaded with them",
   },
   {
@@ -135,7 +149,7 @@ export const LAYERS = [
     ours: [components],
     types: [within("provider")],
     packages: [],
-    rule: "components, and types of provider/ with `import type` or `export type`; no adapter and no SDK may be loaded with it",
+    rule: "the files of components/ itself, and types of provider/ with `import type` or `export type`; no adapter and no SDK may be loaded with it",
   },
   {
     name: "cli",

@@ -24,7 +24,8 @@ function read(path: string): string {
   return readFileSync(join(ROOT, path), "utf8");
 }
 
-const PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", ...filesBelow("docs", ".md")];
+const EXAMPLES = readdirSync(join(ROOT, "examples")).map((example) => `examples/${example}/README.md`);
+const PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", ...filesBelow("docs", ".md"), ...EXAMPLES];
 
 describe("the documentation", function () {
   this.timeout(60_000);
@@ -253,7 +254,10 @@ function typeErrors(blocks: ReadonlyMap<string, string>): string[] {
   };
   const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, ROOT);
   Object.assign(options, { noEmit: true, incremental: false, rootDir: ROOT });
-  options.paths = { "pulumi-rotating-secrets": [join(ROOT, "dist/index.d.ts")] };
+  options.paths = {
+    "pulumi-rotating-secrets": [join(ROOT, "dist/index.d.ts")],
+    "pulumi-rotating-secrets/*": [join(ROOT, "dist/components/*/index.d.ts"), join(ROOT, "dist/*/index.d.ts")],
+  };
   const host = ts.createCompilerHost(options);
   const { fileExists, readFile } = host;
   host.fileExists = (file) => blocks.has(file) || fileExists(file);

@@ -77,6 +77,16 @@ describe("The direction of dependencies", function () {
     ],
     ["a component loads an adapter for its effects", "components/x.ts", 'import "../provider/kinds/postgres";'],
     ["a component loads an SDK", "components/x.ts", 'import { Client } from "pg";'],
+    ["a component loads a native SDK", "components/x.ts", 'import { Secret } from "@pulumi/aws/secretsmanager";'],
+    ["a component loads a native entry", "components/x.ts", 'import { AwsSecret } from "./aws";'],
+    [
+      "a native entry loads another SDK",
+      "components/aws/x.ts",
+      'import { Namespace } from "@pulumi/kubernetes/core/v1";',
+    ],
+    ["a native entry loads another one", "components/aws/x.ts", 'import { GcpSecret } from "../gcp";'],
+    ["a native entry loads an adapter", "components/vault/x.ts", 'import { a } from "../../provider/stores/file";'],
+    ["index.ts loads a native entry", "index.ts", 'export { AwsSecret } from "./components/aws";'],
     ["index.ts loads an adapter", "index.ts", 'export { a } from "./provider/stores/file";'],
     ["index.ts loads an SDK", "index.ts", 'import { Client } from "pg";'],
     ["the command names an adapter", "cli/x.ts", 'import { a } from "../provider/stores/file";'],
@@ -119,6 +129,11 @@ describe("The direction of dependencies", function () {
       "a component imports a type of an adapter",
       "components/x.ts",
       'import type { A } from "../provider/kinds/postgres";',
+    ],
+    [
+      "a native entry imports its own SDK, its own folder and the plain stores",
+      "components/aws/x.ts",
+      'import "@pulumi/pulumi"; import "@pulumi/aws/iam"; import "./policies"; import "../stores"; import "../../provider/lifecycle/payload";',
     ],
     [
       "index.ts exports a component and types",

@@ -32,6 +32,28 @@ describe("the package, imported by a program", function () {
     );
   });
 
+  for (const vendor of ["vault", "aws", "gcp", "kubernetes"]) {
+    it(`loads @pulumi/${vendor}, and no other SDK, with its entry "${vendor}"`, () => {
+      const { packages, ours } = run(`
+        require("@pulumi/pulumi");
+        const before = new Set(Object.keys(require.cache));
+        require("pulumi-rotating-secrets/${vendor}");
+        const loaded = Object.keys(require.cache).filter((file) => !before.has(file));
+        const packageOf = (file) => /.*[/]node_modules[/]((?:@[^/]+[/])?[^/]+)/.exec(file)?.[1];
+        console.log(JSON.stringify({
+          packages: [...new Set(loaded.map(packageOf).filter(Boolean))].sort(),
+          ours: loaded.filter((file) => !packageOf(file)),
+        }));
+      `) as { packages: string[]; ours: string[] };
+      assert.deepEqual(packages, [`@pulumi/${vendor}`, ...(vendor === "kubernetes" ? [] : ["zod"])]);
+      const allowed = new RegExp(`^dist/(components/(${vendor}/)?|provider/(lifecycle|resources)/)\\w+\\.js$`);
+      assert.deepEqual(
+        ours.map((file) => file.slice(ROOT.length + 1)).filter((file) => !allowed.test(file)),
+        [],
+      );
+    });
+  }
+
   it("adds at most 100 ms of CPU to a program that imports @pulumi/pulumi", () => {
     const measure = `
       require("@pulumi/pulumi");

@@ -1,0 +1,3 @@
+/** `pulumi-rotating-secrets/aws`: loads `@pulumi/aws`, which the main entry does not. */
+export { AwsSecret, type AwsSecretArgs } from "./awsSecret";
+export { type AwsReferences } from "./references";

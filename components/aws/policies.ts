@@ -1,0 +1,83 @@
+/** The IAM policies, as data. */
+
+/** A statement of an IAM policy. */
+export interface Statement {
+  readonly Sid: string;
+  readonly Effect: "Allow";
+  readonly Action: readonly string[];
+  readonly Resource: readonly string[];
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
+}
+
+/** What the policies are about, by ARN. */
+export interface AwsPlace {
+  /** The secret that readers read. */
+  readonly secret: string;
+  /** The one with the ledger and our own record of the versions. */
+  readonly companion: string;
+  /** The KMS key of both; absent: the account's `aws/secretsmanager`, which needs no permission. */
+  readonly key?: string | undefined;
+}
+
+/** What the store does with the two secrets (docs/stores/aws.md) once they are there: it makes and deletes neither. */
+const PIPELINE_ACTIONS = [
+  "secretsmanager:DescribeSecret",
+  "secretsmanager:GetSecretValue",
+  "secretsmanager:PutSecretValue",
+  "secretsmanager:UpdateSecretVersionStage",
+];
+/** Most readers get by with the value; the CSI driver's provider looks at the secret first. */
+const CONSUMER_ACTIONS = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"];
+
+/** For the role that runs `pulumi`. */
+export function pipelinePolicy({ secret, companion, key }: AwsPlace): string {
+  const secrets = [secret, companion];
+  return documentOf(
+    { Sid: "Secrets", Effect: "Allow", Action: PIPELINE_ACTIONS, Resource: secrets },
+    key === undefined ? undefined : keyStatement(key, ["kms:Decrypt", "kms:GenerateDataKey"], secrets),
+  );
+}
+
+/** For readers: the one secret, and nothing that writes. */
+export function consumerPolicy({ secret, key }: Pick<AwsPlace, "secret" | "key">): string {
+  return documentOf(
+    { Sid: "Secret", Effect: "Allow", Action: CONSUMER_ACTIONS, Resource: [secret] },
+    key === undefined ? undefined : keyStatement(key, ["kms:Decrypt"], [secret]),
+  );
+}
+
+/**
+ * Only through Secrets Manager, and only for these secrets
+ * (https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html).
+ */
+function keyStatement(key: string, actions: readonly string[], secrets: readonly string[]): Statement {
+  const { region, suffix } = partsOf(secrets[0] ?? "");
+  return {
+    Sid: "Key",
+    Effect: "Allow",
+    Action: actions,
+    Resource: [key],
+    Condition: {
+      StringEquals: {
+        "kms:ViaService": `secretsmanager.${region}.${suffix}`,
+        "kms:EncryptionContext:SecretARN": secrets,
+      },
+    },
+  };
+}
+
+/** @throws Error where it is no ARN. */
+export function partsOf(arn: string): { readonly region: string; readonly suffix: string } {
+  const [, partition, , region] = arn.split(":");
+  if (!arn.startsWith("arn:") || !region) throw new Error(`${JSON.stringify(arn)} is no ARN with a region.`);
+  return { region, suffix: partition === "aws-cn" ? "amazonaws.com.cn" : "amazonaws.com" };
+}
+
+/** Whether a KMS key is named by what a policy may name. */
+export function isKeyArn(key: string): boolean {
+  return /^arn:[^:]+:kms:[^:]+:[^:]*:key\//.test(key);
+}
+
+function documentOf(...statements: (Statement | undefined)[]): string {
+  return JSON.stringify({ Version: "2012-10-17", Statement: statements.filter((one) => one !== undefined) });
+}
