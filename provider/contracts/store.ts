@@ -51,6 +51,12 @@ export interface SecretStore extends Ledger {
    */
   readonly namesEpochs?: boolean;
   /**
+   * How long a run's lease lasts that it does not renew, in ms, for a store that counts how often it is written: the
+   * ledger is committed three times as often while a run waits. Where the run was killed on another machine, the next
+   * one waits as long. Absent: 60,000.
+   */
+  readonly leaseMs?: number;
+  /**
    * Stores the value as a version that is not current. The same token again returns the same reference and keeps
    * the value stored first.
    */

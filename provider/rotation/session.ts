@@ -24,9 +24,10 @@ import { asked, throughSeam, type Fence, type Seamed } from "./effects";
 import { whereItStands } from "../lifecycle/standing";
 import { isKnownDead, whoAmI } from "./process";
 
-/** A lease not renewed for this long is over, in ms (rule 21). */
+/** A lease not renewed for this long is over, in ms (rule 21), unless the store asks for a longer one. */
 export const LEASE_MS = 60_000;
-const RENEW_MS = 20_000;
+/** How often a lease is renewed in the time that it lasts. */
+const RENEWALS = 3;
 /** By how much the clocks of two machines may differ before it is noticed. */
 const CLOCK_SKEW_MS = 5_000;
 
@@ -320,14 +321,14 @@ export class Session {
    */
   private async isNotRenewed(): Promise<boolean> {
     const held = this.heldByAnother;
-    if (!held || held.expiresAt <= this.now + LEASE_MS + CLOCK_SKEW_MS) return false;
+    if (!held || held.expiresAt <= this.now + this.leaseMs + CLOCK_SKEW_MS) return false;
     this.context.log.info(
       `${this.secret}: the lease of run ${held.run} of ${held.user}@${held.host} ends ` +
         `${new Date(held.expiresAt).toISOString()}, by a clock ahead of this machine's. Watching for ` +
-        `${LEASE_MS / 1000} seconds whether it is renewed.`,
+        `${this.leaseMs / 1000} seconds whether it is renewed.`,
     );
     const before = this.revision;
-    await this.context.clock.sleep(LEASE_MS, this.context.signal);
+    await this.context.clock.sleep(this.leaseMs, this.context.signal);
     const { revision, body, current } = await this.store.load();
     this.revision = revision;
     this.state = decodeLedger(body, this.store.location);
@@ -395,19 +396,23 @@ export class Session {
       this.renew().catch((error: unknown) => {
         this.lost ??= error as Error;
       });
-    }, RENEW_MS);
+    }, this.leaseMs / RENEWALS);
     this.renewal.unref();
   }
 
   private renew(): Promise<void> {
     return this.commit((ledger) => {
-      if (ledger.lease) ledger.lease.expiresAt = this.now + LEASE_MS;
+      if (ledger.lease) ledger.lease.expiresAt = this.now + this.leaseMs;
     });
+  }
+
+  private get leaseMs(): number {
+    return this.store.leaseMs ?? LEASE_MS;
   }
 
   private newLease(): Lease {
     const me = whoAmI();
-    return { run: this.parts.actor.run, ...me, acquiredAt: this.now, expiresAt: this.now + LEASE_MS };
+    return { run: this.parts.actor.run, ...me, acquiredAt: this.now, expiresAt: this.now + this.leaseMs };
   }
 
   private isMine(lease: Lease): boolean {

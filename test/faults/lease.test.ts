@@ -61,6 +61,18 @@ describe("a lease whose holder", function () {
     assert.deepEqual(await site.ledger(), before);
   });
 
+  it("works with a store that asks for fewer writes has it for longer", async () => {
+    const runtime = new Runtime(() => undefined, site.clock);
+    const { name, kind, store } = site.secretArgs as unknown as Parameters<Runtime["parts"]>[0];
+    const parts = await runtime.parts({ name, kind, store, replicas: [] }, "org/app/prod");
+    const slow = Object.assign(Object.create(parts.store) as typeof parts.store, { leaseMs: 600_000 });
+    await Session.run({ ...parts, store: slow }, async (session) => {
+      const { acquiredAt = 0, expiresAt = 0 } = session.ledger.lease ?? {};
+      assert.equal(expiresAt - acquiredAt, 600_000);
+    });
+    await runtime.close();
+  });
+
   it("may live on another machine is waited out, and the error says until when", async () => {
     await leased(ELSEWHERE);
     const until = new Date((await site.ledger()).lease?.expiresAt ?? 0).toISOString();

@@ -1573,7 +1573,7 @@ export const MUTATIONS: readonly Mutation[] = [
     rule: 21,
     name: "does not renew its lease",
     file: "provider/rotation/session.ts",
-    find: "ledger.lease.expiresAt = this.now + LEASE_MS;",
+    find: "ledger.lease.expiresAt = this.now + this.leaseMs;",
     replace: "ledger.lease.expiresAt += 0;",
     caughtBy: [CONCURRENCY, "renews its lease every 20 seconds"],
   },

@@ -53,6 +53,8 @@ export function createAwsSecretsManagerStore(options: AwsSecretsManagerOptions, 
 class AwsSecretsManagerStore implements SecretStore {
   readonly type = "awsSecretsManager";
   readonly location: string;
+  /** Each renewal is a version, and AWS counts those of a day: see docs/stores/aws.md, "Costs and quotas". */
+  readonly leaseMs = 600_000;
   private readonly api: Api;
   private readonly native: AwsSecret;
   private readonly companion: AwsSecret;
