@@ -9,11 +9,12 @@ import type { KubernetesSecretStoreOptions, SecretType } from "./options";
 /** https://kubernetes.io/docs/concepts/configuration/secret/#restriction-data-size */
 export const MAX_SECRET_BYTES = 1024 * 1024;
 const FIELD_NAME = /^[-._a-zA-Z0-9]{1,253}$/;
-const REQUIRED_FIELDS: Readonly<Record<SecretType, { readonly fields: readonly string[]; readonly format?: string }>> = {
-  Opaque: { fields: [] },
-  "kubernetes.io/tls": { fields: ["tls.crt", "tls.key"], format: "tls" },
-  "kubernetes.io/basic-auth": { fields: ["username", "password"], format: "basic-auth" },
-};
+const REQUIRED_FIELDS: Readonly<Record<SecretType, { readonly fields: readonly string[]; readonly format?: string }>> =
+  {
+    Opaque: { fields: [] },
+    "kubernetes.io/tls": { fields: ["tls.crt", "tls.key"], format: "tls" },
+    "kubernetes.io/basic-auth": { fields: ["username", "password"], format: "basic-auth" },
+  };
 
 /** The two parts of a Secret that a reader can tell apart. Data is base64. */
 export interface Content {

@@ -64,7 +64,7 @@ function refused(answer: answers.Answer, request: Request, place: Place): Rotati
   const quota = answers.quotaOf(answer);
   if (quota !== undefined)
     return new ConfigurationError(
-      `${what}: the ResourceQuota "${quota}" of the namespace is used up. Nothing was changed. This store needs at most 7 Secrets at a time for each secret, and one more for each epoch of a live version; raise the quota.`,
+      `${what}: the ResourceQuota "${quota}" of the namespace is used up. Nothing was changed. This store needs up to 6 Secrets for each secret, and one more for each further epoch of a live version; raise the quota.`,
     );
   if (admission !== undefined && code < 500)
     return new ConfigurationError(

@@ -93,7 +93,7 @@ export class ReaderSecrets {
   async remove(ref: VersionRef): Promise<void> {
     for (const secret of await this.secrets.list(this.names.selector("reader", ref.version))) {
       if (!isSame(refIn(secret.metadata) ?? null, ref)) continue;
-      for (let left: FoundSecret | undefined = secret; left !== undefined; )
+      for (let left: FoundSecret | undefined = secret; left !== undefined;)
         left = (await this.secrets.delete(left)) === "deleted" ? undefined : await this.secrets.get(left.metadata.name);
     }
   }

@@ -75,8 +75,7 @@ export class Secrets {
         await core.deleteNamespacedSecret({ name, namespace, body: { preconditions: { uid, resourceVersion } } });
         return "deleted";
       },
-      (answer) =>
-        isAbsent(answer, name) ? { is: "deleted" } : answer.code === 409 ? { is: "changed" } : undefined,
+      (answer) => (isAbsent(answer, name) ? { is: "deleted" } : answer.code === 409 ? { is: "changed" } : undefined),
     );
   }
 
