@@ -25,6 +25,9 @@ export class Site {
       await site.made("/api/v1/namespaces", { metadata: { name: NAMESPACE } });
       await site.grant("pipeline", documentedRole("rotation-pipeline"));
       await site.grant("app", documentedRole("orders-db-reader"));
+      // A Role takes effect a moment after it was made.
+      await untilAllowed(() => site.secret("GET", "", undefined, "pipeline"));
+      await untilAllowed(() => site.secret("GET", "orders-db", undefined, "app"));
       return site;
     } catch (error) {
       await site.stop();
@@ -78,14 +81,23 @@ export class Site {
     return answer.body;
   }
 
-  private async grant(user: User, role: string): Promise<void> {
-    const roles = `/apis/rbac.authorization.k8s.io/v1/namespaces/${NAMESPACE}`;
+  /** @param role an object, or YAML. */
+  async grant(user: string, role: unknown, namespace = NAMESPACE): Promise<void> {
+    const roles = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}`;
     const { metadata } = await this.made(`${roles}/roles`, role);
     await this.made(`${roles}/rolebindings`, {
       metadata: { name: `${metadata.name}-of-${user}` },
       roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: metadata.name },
       subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: user }],
     });
+  }
+}
+
+export async function untilAllowed(ask: () => Promise<Answer>): Promise<void> {
+  const until = Date.now() + 10_000;
+  while ((await ask()).code === 403) {
+    if (Date.now() > until) throw new Error("the Role has not taken effect within 10 s");
+    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 
