@@ -7,7 +7,8 @@ import type { KubernetesSecretStoreOptions } from "./options";
 
 export type ClientModule = typeof Client;
 export type CoreApi = Client.CoreV1Api;
-export type Secret = Client.V1Secret;
+export type ApiSecret = Client.V1Secret;
+export type ApiDeleteOptions = Client.V1DeleteOptions;
 type KubeConfig = Client.KubeConfig;
 
 const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -45,7 +46,11 @@ export async function connect(
     throw new ConfigurationError(
       `${found} has no cluster for its context "${config.getCurrentContext()}". Nothing was changed. Correct the kubeconfig, or name another context in kubeconfig.context.`,
     );
-  if (cluster.skipTLSVerify === true)
+  if (!cluster.server.startsWith("https://"))
+    throw new ConfigurationError(
+      `${found} reaches the API server at ${cluster.server}, without TLS: whoever is between could read the secret. Nothing was changed. Give the cluster an https:// address.`,
+    );
+  if (cluster.skipTLSVerify)
     context.log.warn(
       `${found} turns off the verification of the API server's certificate (insecure-skip-tls-verify): whoever is ` +
         "between can read the secret. Give the cluster its certificate-authority-data instead.",
@@ -115,7 +120,8 @@ function readConfig(config: KubeConfig, given: KubernetesSecretStoreOptions["kub
 }
 
 function useContext(config: KubeConfig, wanted: string | undefined, found: string): void {
-  const name = wanted ?? (config.getCurrentContext() as string | undefined);
+  // A kubeconfig may have no current one, whatever the client's types say.
+  const name = [wanted, config.getCurrentContext()].find(Boolean);
   const contexts = config.getContexts().map((one) => one.name);
   if (name === undefined || !contexts.includes(name))
     throw new ConfigurationError(

@@ -3,7 +3,7 @@ import type { Payload } from "../../contracts/store";
 import { ConfigurationError } from "../../lifecycle/errors";
 import { renderFields } from "../../lifecycle/payload";
 import type { SecretValue } from "../../lifecycle/values";
-import type { Secret } from "./client";
+import type { Secret } from "./objects";
 import type { KubernetesSecretStoreOptions, SecretType } from "./options";
 
 /** https://kubernetes.io/docs/concepts/configuration/secret/#restriction-data-size */

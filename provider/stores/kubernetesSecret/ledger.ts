@@ -9,7 +9,8 @@ import type { Revision, VersionRef } from "../../contracts/store";
 import { ConflictError, StateError } from "../../lifecycle/errors";
 import { assertFits, decode, encode } from "./content";
 import type { Names } from "./names";
-import type { FoundSecret, Secrets } from "./secrets";
+import type { FoundSecret } from "./objects";
+import type { Secrets } from "./secrets";
 
 const KEY = "ledger.json";
 const NOTHING: Revision = "0";

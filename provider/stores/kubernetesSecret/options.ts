@@ -28,16 +28,20 @@ const namespace = z
   .max(MAX_LABEL_VALUE, { error: (issue) => nameError("namespace", issue.input) })
   .regex(DNS_LABEL, { error: (issue) => nameError("namespace", issue.input) });
 
+/** Not the value: somebody may have put a whole kubeconfig there. */
+const kubeconfigError = ({ input }: { input?: unknown }) =>
+  'kubeconfig must be "in-cluster" or { path?, context? }, where path names a file; a kubeconfig itself must not stand ' +
+  `there, since it holds credentials; it is ${typeof input === "object" && input !== null ? `an object with ${Object.keys(input).join(", ")}` : `a ${typeof input}`}`;
+
 const kubeconfig = z.union(
   [
     z.literal("in-cluster"),
-    z.strictObject({ path: text("kubeconfig.path").optional(), context: text("kubeconfig.context", 253).optional() }),
+    z.strictObject(
+      { path: text("kubeconfig.path").optional(), context: text("kubeconfig.context", 253).optional() },
+      { error: kubeconfigError },
+    ),
   ],
-  {
-    error: (issue) =>
-      'kubeconfig must be "in-cluster" or { path?, context? }, where path names a file; a kubeconfig itself must not ' +
-      `stand there, since it holds credentials; it is ${describeKind(issue.input)}`,
-  },
+  { error: kubeconfigError },
 );
 
 const SECRET_TYPES = ["Opaque", "kubernetes.io/tls", "kubernetes.io/basic-auth"] as const;
@@ -114,12 +118,6 @@ function nameError(what: "name" | "namespace", input: unknown): string {
     `${what} must be a text of 1 to ${MAX_LABEL_VALUE} lower-case letters, digits and hyphens${dots}, beginning and ` +
     `ending with a letter or digit; it is ${describeValue(input)}`
   );
-}
-
-/** Not the value: somebody may have put a whole kubeconfig there. */
-function describeKind(input: unknown): string {
-  if (input === undefined) return "missing";
-  return typeof input === "object" && input !== null ? `an object with ${Object.keys(input).join(", ")}` : typeof input;
 }
 
 function whatIsWrongWithLabel(key: string, value: string): string | undefined {

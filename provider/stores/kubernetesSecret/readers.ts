@@ -6,7 +6,8 @@ import { ConflictError, StateError } from "../../lifecycle/errors";
 import { holds, type Content } from "./content";
 import type { Label } from "./ledger";
 import { annotationsOf, isSame, refIn, type Names } from "./names";
-import type { FoundSecret, Secrets } from "./secrets";
+import type { FoundSecret } from "./objects";
+import type { Secrets } from "./secrets";
 
 const ATTEMPTS = 5;
 
@@ -42,14 +43,13 @@ export class ReaderSecrets {
           annotations: annotationsOf({ ...stored, epoch }),
         },
         immutable: true,
-        ...mutable(content),
+        ...content,
       });
       if (created !== "exists") return created;
       const secret = await this.secrets.get(name);
       if (secret === undefined) continue;
       this.assertMayReplace(secret, ref);
-      if (secret.metadata.uid === label?.uid || (secret.immutable === true && holds(secret, mutable(content))))
-        return secret;
+      if (secret.metadata.uid === label?.uid || (secret.immutable === true && holds(secret, content))) return secret;
       await this.secrets.delete(secret);
     }
     throw this.keepsChanging(name);
@@ -156,9 +156,4 @@ export class ReaderSecrets {
         "changing it, then run again: the run goes on from here.",
     );
   }
-}
-
-/** The client's types know no readonly. */
-function mutable({ type, data }: Content): { type: string; data: Record<string, string> } {
-  return { type, data: { ...data } };
 }

@@ -4,16 +4,12 @@ import { durationMs } from "../../net/options";
 import { withDeadline } from "../../net/deadline";
 import { retrying } from "../../net/retry";
 import { answerIn, isAbsent, isTransient, NoAnswerInTime, NotTheApi, type Answer } from "./answers";
-import type { Connection, CoreApi, Secret } from "./client";
+import type { ApiDeleteOptions, ApiSecret, Connection, CoreApi } from "./client";
 import { translate, type Request } from "./failures";
+import type { FoundSecret, Secret } from "./objects";
 
 const DEFAULT_TIMEOUT = "10s";
 const LIST_PAGE = 100;
-
-/** A Secret as the API server returned it: it has a name, and the marks of its state. */
-export interface FoundSecret extends Secret {
-  readonly metadata: NonNullable<Secret["metadata"]> & { name: string; uid: string; resourceVersion: string };
-}
 
 export interface SecretsOptions {
   readonly location: string;
@@ -45,12 +41,12 @@ export class Secrets {
     );
   }
 
-  async create(secret: Secret & { metadata: { name: string } }): Promise<FoundSecret | "exists"> {
+  async create(secret: Secret): Promise<FoundSecret | "exists"> {
     const { namespace } = this.options;
     const { name } = secret.metadata;
     return this.call<FoundSecret | "exists">(
       { verb: "create", name },
-      async (core) => found(await core.createNamespacedSecret({ namespace, body: secret }), name),
+      async (core) => found(await core.createNamespacedSecret({ namespace, body: asSent(secret) }), name),
       (answer) => (answer.code === 409 && answer.reason === "AlreadyExists" ? { is: "exists" } : undefined),
     );
   }
@@ -61,7 +57,7 @@ export class Secrets {
     const { name } = secret.metadata;
     return this.call<FoundSecret | "changed">(
       { verb: "update", name },
-      async (core) => found(await core.replaceNamespacedSecret({ name, namespace, body: secret }), name),
+      async (core) => found(await core.replaceNamespacedSecret({ name, namespace, body: asSent(secret) }), name),
       (answer) => (isAbsent(answer, name) || answer.code === 409 ? { is: "changed" } : undefined),
     );
   }
@@ -72,7 +68,8 @@ export class Secrets {
     return this.call<"deleted" | "changed">(
       { verb: "delete", name },
       async (core) => {
-        await core.deleteNamespacedSecret({ name, namespace, body: { preconditions: { uid, resourceVersion } } });
+        const body = { preconditions: { uid, resourceVersion } } as unknown as ApiDeleteOptions;
+        await core.deleteNamespacedSecret({ name, namespace, body });
         return "deleted";
       },
       (answer) => (isAbsent(answer, name) ? { is: "deleted" } : answer.code === 409 ? { is: "changed" } : undefined),
@@ -135,10 +132,15 @@ export class Secrets {
   }
 }
 
+/** The client takes plain objects, though its types speak of classes. */
+function asSent(secret: unknown): ApiSecret {
+  return secret as ApiSecret;
+}
+
 /** @throws NotTheApi where this is no Secret: a portal's page, say, that was answered with 200. */
-function found(secret: Secret, name?: string): FoundSecret {
-  const { metadata } = secret as Partial<FoundSecret>;
+function found(secret: ApiSecret, name?: string): FoundSecret {
+  const { metadata } = secret as { readonly metadata?: Partial<FoundSecret["metadata"]> };
   if (!metadata?.name || !metadata.uid || !metadata.resourceVersion || (name !== undefined && metadata.name !== name))
     throw new NotTheApi();
-  return secret as FoundSecret;
+  return secret as unknown as FoundSecret;
 }

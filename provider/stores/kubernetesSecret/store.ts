@@ -12,9 +12,10 @@ import { connect, type Surroundings } from "./client";
 import { holds, payloadOf, render } from "./content";
 import { LedgerSecret, type Label } from "./ledger";
 import { assertNameable, isSame, Names } from "./names";
+import type { FoundSecret } from "./objects";
 import { clusterName, type KubernetesSecretStoreOptions } from "./options";
 import { ReaderSecrets } from "./readers";
-import { Secrets, type FoundSecret } from "./secrets";
+import { Secrets } from "./secrets";
 import { VersionSecrets } from "./versions";
 
 /** How often a reader of "current" that lost a race with a retirement looks again. */

@@ -3,7 +3,8 @@ import type { StoredVersion, VersionRef } from "../../contracts/store";
 import { StateError } from "../../lifecycle/errors";
 import { assertFits, decode, encode } from "./content";
 import { annotationsOf, isSame, refIn, type Names } from "./names";
-import type { FoundSecret, Secrets } from "./secrets";
+import type { FoundSecret } from "./objects";
+import type { Secrets } from "./secrets";
 
 const KEY = "version.json";
 

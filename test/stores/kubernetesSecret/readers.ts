@@ -25,7 +25,10 @@ export function describeReaders(site: () => Site): void {
       await store.promote(FIRST.ref, SECOND.ref, (await store.load()).revision, 3);
       assert.deepEqual(await site().mount(`${name}-v1-e3`), FIRST.value, "returned");
       await store.promote(FIRST.ref, FIRST.ref, (await store.load()).revision, 4);
-      assert.deepEqual(await mountable(name), ["v1-e1", "v1-e3", "v1-e4", "v2-e2"].map((end) => `${name}-${end}`));
+      assert.deepEqual(
+        await mountable(name),
+        ["v1-e1", "v1-e3", "v1-e4", "v2-e2"].map((end) => `${name}-${end}`),
+      );
       await store.retire(SECOND.ref);
       assert.equal(await site().mount(`${name}-v2-e2`), undefined, "retired");
       await store.clearCurrent((await store.load()).revision);
@@ -173,7 +176,10 @@ export function describeReaders(site: () => Site): void {
       const name = site().newName();
       const store = await site().open({ name, stableName: true });
       await rotate(store, FIRST, 1);
-      const edited = { metadata: { annotations: { theirs: "kept" }, labels: { theirs: "kept" } }, data: { more: "AAAA" } };
+      const edited = {
+        metadata: { annotations: { theirs: "kept" }, labels: { theirs: "kept" } },
+        data: { more: "AAAA" },
+      };
       await site().secret("PATCH", name, edited);
       const { current, revision } = await store.load();
       assert.equal(current, null);

@@ -44,11 +44,7 @@ export class Site {
   }
 
   /** As the pipeline's user, unless the options name another kubeconfig. */
-  async open(
-    given: Given,
-    context: AdapterContext = realContext(),
-    surroundings?: Surroundings,
-  ): Promise<SecretStore> {
+  async open(given: Given, context: AdapterContext = realContext(), surroundings?: Surroundings): Promise<SecretStore> {
     const kubeconfig = given["kubeconfig"] ?? { path: await this.server.kubeconfig("pipeline") };
     const options = { type: "kubernetesSecret", namespace: NAMESPACE, ...given, kubeconfig };
     return createKubernetesSecretStore(kubernetesSecretStoreOptions.parse(options), context, surroundings);

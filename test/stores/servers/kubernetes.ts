@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { selfSigned } from "../../adapters/postgres/selfSigned";
 import { freePort, serverFile } from "../../support/servers";
 
 const READY_WITHIN_MS = 90_000;
@@ -18,6 +19,8 @@ export interface KubernetesServer {
   readonly host: string;
   readonly port: number;
   readonly url: string;
+  /** Where the certificate and the key of the user "test" are: client.crt, client.key. */
+  readonly folder: string;
   /** PEM of the authority that signed the server's certificate. */
   readonly authority: string;
   token(user: User): string;
@@ -70,6 +73,7 @@ function connectTo(
     host,
     port,
     url,
+    folder,
     get authority() {
       return authority;
     },
@@ -151,6 +155,8 @@ function apiFlags(folder: string, etcd: number, port: number): string[] {
     `--service-account-key-file=${join(folder, "sa.key")}`,
     `--service-account-signing-key-file=${join(folder, "sa.key")}`,
     `--token-auth-file=${join(folder, "tokens.csv")}`,
+    // Whoever has the key of this certificate is the user "test" that it names.
+    `--client-ca-file=${join(folder, "client.crt")}`,
     "--authorization-mode=RBAC",
     "--disable-admission-plugins=ServiceAccount",
   ];
@@ -160,6 +166,9 @@ async function writeCredentials(folder: string): Promise<void> {
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   const options = { mode: 0o600 };
   await writeFile(join(folder, "sa.key"), privateKey.export({ type: "pkcs1", format: "pem" }), options);
+  const client = selfSigned("client.test");
+  await writeFile(join(folder, "client.crt"), client.certificate, options);
+  await writeFile(join(folder, "client.key"), client.key, options);
   const lines = Object.entries(USERS).map(
     ([user, token]) => `${token},${user},${user},"${user === "admin" ? "system:masters" : "testers"}"`,
   );
