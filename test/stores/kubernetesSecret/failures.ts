@@ -246,8 +246,8 @@ export function describeFailures(site: () => Site): void {
         const server = await servedBy(page);
         try {
           const store = await site().open({ name: "x", kubeconfig: server.kubeconfig });
-          for (const action of [store.load(), store.list()]) {
-            const error = await failureOf(action);
+          for (const action of [() => store.load(), () => store.list()]) {
+            const error = await failureOf(action());
             assert.match(error.message, /is not a Kubernetes API|could not be read/);
           }
         } finally {
@@ -259,8 +259,9 @@ export function describeFailures(site: () => Site): void {
     it("says that nobody answers, and leaves the values out", async () => {
       const path = await site().server.kubeconfig("pipeline", `https://127.0.0.1:${await freePort()}`);
       const store = await site().open({ name: "x", kubeconfig: { path } });
-      for (const action of [store.load(), store.putVersion(FIRST), store.commit({ password: PASSWORD }, "0")]) {
-        const error = await failureOf(action);
+      const commit = () => store.commit({ password: PASSWORD }, "0");
+      for (const action of [() => store.load(), () => store.putVersion(FIRST), commit]) {
+        const error = await failureOf(action());
         assert.ok(error instanceof UnreachableError);
         assert.match(error.message, /cannot be reached: connection refused \(ECONNREFUSED\)/);
       }
