@@ -1,11 +1,13 @@
 /** The store in Kubernetes Secrets, against a real API server with RBAC and the Roles of docs/stores/kubernetes.md. */
 import { storeConformance } from "../../testing/storeConformance";
+import { describeByHand } from "./kubernetesSecret/byHand";
 import { describeConnections } from "./kubernetesSecret/connections";
 import { describeFailures } from "./kubernetesSecret/failures";
 import { describeInterruptions } from "./kubernetesSecret/interruptions";
 import { describeOptions } from "./kubernetesSecret/options";
 import { describeReaders } from "./kubernetesSecret/readers";
 import { Site } from "./kubernetesSecret/site";
+import { describeUnwell } from "./kubernetesSecret/unwell";
 
 describe("the store in Kubernetes Secrets", function () {
   this.timeout(180_000);
@@ -35,8 +37,10 @@ describe("the store in Kubernetes Secrets", function () {
   }
 
   describeReaders(site);
+  describeByHand(site);
   describeInterruptions(site);
   describeFailures(site);
+  describeUnwell(site);
   describeConnections(site);
   describeOptions();
 });
