@@ -37,6 +37,10 @@ export const stores: Family<Adapter<SecretStore>> = {
     const module = await import("./stores/file/index.js");
     return { options: module.fileStoreOptions, create: module.createFileStore };
   },
+  kubernetesSecret: async () => {
+    const module = await import("./stores/kubernetesSecret/index.js");
+    return { options: module.kubernetesSecretStoreOptions, create: module.createKubernetesSecretStore };
+  },
   memory: async () => {
     const module = await import("./stores/memory/index.js");
     return { options: module.memoryStoreOptions, create: module.createMemoryStore };

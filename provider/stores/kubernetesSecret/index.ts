@@ -1,0 +1,2 @@
+export { kubernetesSecretStoreOptions, type KubernetesSecretStoreOptions } from "./options";
+export { createKubernetesSecretStore } from "./store";

@@ -1,0 +1,234 @@
+/** A real Kubernetes API server with its etcd, on loopback: no controllers, RBAC on, users by token. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { request } from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { selfSigned } from "../../adapters/postgres/selfSigned";
+import { freePort, serverFile } from "../../support/servers";
+
+const READY_WITHIN_MS = 90_000;
+const LOOK_EVERY_MS = 100;
+/** Name and token; `admin` may do everything, the others what a test's Role allows. */
+const USERS = { admin: "admin-token", pipeline: "pipeline-token", app: "app-token", nobody: "nobody-token" } as const;
+
+export type User = keyof typeof USERS;
+
+export interface KubernetesServer {
+  readonly host: string;
+  readonly port: number;
+  readonly url: string;
+  /** Where the certificate and the key of the user "test" are: client.crt, client.key. */
+  readonly folder: string;
+  /** PEM of the authority that signed the server's certificate. */
+  readonly authority: string;
+  token(user: User): string;
+  /** The path of a kubeconfig for this user, at this server or at another address. */
+  kubeconfig(user: User, url?: string): Promise<string>;
+  /** One request as this user; the parsed answer. A text is sent as YAML. */
+  ask(user: User, method: string, path: string, body?: unknown): Promise<Answer>;
+  stop(): Promise<void>;
+}
+
+export interface Answer {
+  readonly code: number;
+  readonly body: any;
+}
+
+export async function startKubernetes(): Promise<KubernetesServer> {
+  const folder = await mkdtemp(join(tmpdir(), "rotation-kubernetes-"));
+  const processes: Running[] = [];
+  const stop = async () => {
+    // The API server first: it complains for long when its etcd is gone.
+    for (const running of processes.reverse()) await end(running);
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    const etcdPort = await freePort();
+    const etcd = start(serverFile("bin/etcd"), etcdFlags(folder, etcdPort, await freePort()));
+    processes.push(etcd);
+    const port = await freePort();
+    await writeCredentials(folder);
+    const api = start(serverFile("bin/kube-apiserver"), apiFlags(folder, etcdPort, port));
+    processes.push(api);
+    const server = connectTo(folder, port, stop);
+    await untilReady(server, processes);
+    return server;
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function connectTo(
+  folder: string,
+  port: number,
+  stop: () => Promise<void>,
+): KubernetesServer & { load(): Promise<void> } {
+  const host = "127.0.0.1";
+  const url = `https://${host}:${port}`;
+  let authority = "";
+  return {
+    host,
+    port,
+    url,
+    folder,
+    get authority() {
+      return authority;
+    },
+    async load() {
+      authority = await readFile(join(folder, "certs", "apiserver.crt"), "utf8");
+    },
+    token: (user) => USERS[user],
+    async kubeconfig(user, at = url) {
+      const path = join(folder, `${user}-${new URL(at).port}.kubeconfig`);
+      await writeFile(path, kubeconfigFor(at, authority, USERS[user]), { mode: 0o600 });
+      return path;
+    },
+    ask: (user, method, path, body) => ask({ host, port, authority, token: USERS[user] }, method, path, body),
+    stop,
+  };
+}
+
+export function kubeconfigFor(url: string, authority: string, token: string, more = ""): string {
+  const ca = Buffer.from(authority).toString("base64");
+  return `apiVersion: v1
+kind: Config
+clusters: [{name: test, cluster: {server: "${url}", certificate-authority-data: ${ca}}}]
+users: [{name: test, user: {token: ${token}}}]
+contexts: [{name: test, context: {cluster: test, user: test}}]
+current-context: test
+${more}`;
+}
+
+interface Running {
+  readonly name: string;
+  readonly process: ChildProcess;
+  readonly ended: Promise<void>;
+  output: string;
+}
+
+function start(file: string, flags: readonly string[]): Running {
+  const child = spawn(file, flags, { stdio: ["ignore", "pipe", "pipe"] });
+  const ended = new Promise<void>((resolve) => {
+    child.once("error", () => resolve());
+    child.once("exit", () => resolve());
+  });
+  const running: Running = { name: file, process: child, ended, output: "" };
+  const keep = (chunk: string) => (running.output = (running.output + chunk).slice(-8000));
+  child.stdout.setEncoding("utf8").on("data", keep);
+  child.stderr.setEncoding("utf8").on("data", keep);
+  return running;
+}
+
+async function end({ process: child, ended }: Running): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) child.kill("SIGKILL");
+  await ended;
+}
+
+function etcdFlags(folder: string, client: number, peer: number): string[] {
+  const [clients, peers] = [`http://127.0.0.1:${client}`, `http://127.0.0.1:${peer}`];
+  return [
+    `--data-dir=${join(folder, "etcd")}`,
+    `--listen-client-urls=${clients}`,
+    `--advertise-client-urls=${clients}`,
+    `--listen-peer-urls=${peers}`,
+    `--initial-advertise-peer-urls=${peers}`,
+    `--initial-cluster=default=${peers}`,
+    "--unsafe-no-fsync",
+    "--log-level=warn",
+  ];
+}
+
+function apiFlags(folder: string, etcd: number, port: number): string[] {
+  return [
+    `--etcd-servers=http://127.0.0.1:${etcd}`,
+    "--bind-address=127.0.0.1",
+    `--secure-port=${port}`,
+    "--advertise-address=127.0.0.1",
+    "--endpoint-reconciler-type=none",
+    // It writes a certificate of its own there, and the authority's behind it.
+    `--cert-dir=${join(folder, "certs")}`,
+    "--service-cluster-ip-range=10.0.0.0/24",
+    "--service-account-issuer=https://kubernetes.default.svc",
+    `--service-account-key-file=${join(folder, "sa.key")}`,
+    `--service-account-signing-key-file=${join(folder, "sa.key")}`,
+    `--token-auth-file=${join(folder, "tokens.csv")}`,
+    // Whoever has the key of this certificate is the user "test" that it names.
+    `--client-ca-file=${join(folder, "client.crt")}`,
+    "--authorization-mode=RBAC",
+    "--disable-admission-plugins=ServiceAccount",
+  ];
+}
+
+async function writeCredentials(folder: string): Promise<void> {
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const options = { mode: 0o600 };
+  await writeFile(join(folder, "sa.key"), privateKey.export({ type: "pkcs1", format: "pem" }), options);
+  const client = selfSigned("client.test");
+  await writeFile(join(folder, "client.crt"), client.certificate, options);
+  await writeFile(join(folder, "client.key"), client.key, options);
+  const lines = Object.entries(USERS).map(
+    ([user, token]) => `${token},${user},${user},"${user === "admin" ? "system:masters" : "testers"}"`,
+  );
+  await writeFile(join(folder, "tokens.csv"), lines.join("\n"), options);
+}
+
+async function untilReady(
+  server: KubernetesServer & { load(): Promise<void> },
+  all: readonly Running[],
+): Promise<void> {
+  const until = Date.now() + READY_WITHIN_MS;
+  let last = "";
+  while (Date.now() < until) {
+    const dead = all.find(({ process: child }) => child.exitCode !== null || child.signalCode !== null);
+    if (dead) throw new Error(`${dead.name} ended:\n${dead.output}`);
+    try {
+      await server.load();
+      const { code, body } = await server.ask("admin", "GET", "/readyz");
+      if (code === 200) return;
+      last = `${code} ${JSON.stringify(body)}`;
+    } catch (error) {
+      last = (error as Error).message;
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
+  const outputs = all.map(({ name, output }) => `${name}:\n${output}`).join("\n");
+  throw new Error(`The API server was not ready within ${READY_WITHIN_MS} ms (${last}).\n${outputs}`);
+}
+
+interface Target {
+  readonly host: string;
+  readonly port: number;
+  readonly authority: string;
+  readonly token: string;
+}
+
+function ask({ host, port, authority, token }: Target, method: string, path: string, body: unknown): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const headers = { authorization: `Bearer ${token}`, "content-type": contentType(method, body) };
+    const options = { host, port, path, method, headers, ca: authority, timeout: 10_000, agent: false };
+    const sent = request(options, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+      response.on("end", () => resolve({ code: response.statusCode ?? 0, body: parse(text) }));
+    });
+    sent.on("timeout", () => sent.destroy(new Error(`no answer to ${method} ${path}`)));
+    sent.on("error", reject);
+    sent.end(body === undefined || typeof body === "string" ? body : JSON.stringify(body));
+  });
+}
+
+function contentType(method: string, body: unknown): string {
+  if (typeof body === "string") return "application/yaml";
+  return method === "PATCH" ? "application/merge-patch+json" : "application/json";
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
