@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { ConfigurationError, UnreachableError } from "../../provider/lifecycle/errors";
 import { stores } from "../../provider/registry";
 import { addressOf, vaultKvStoreOptions } from "../../provider/stores/vaultKv/options";
-import { selfSigned } from "../adapters/postgres/selfSigned";
+import { selfSigned } from "../support/selfSigned";
 import { FaultyProxy } from "./faultyProxy";
 import { errorOf, makeStored, openVaultStore, PASSWORD, promoteNew, useVault } from "./vaultKvSite";
 

@@ -7,7 +7,7 @@ import { parseAdminUrl } from "../../../provider/kinds/postgres/admin";
 import { loadDriver } from "../../../provider/kinds/postgres/driver";
 import { ConfigurationError, UnreachableError } from "../../../provider/lifecycle/errors";
 import { startPostgres } from "../../support/postgres";
-import { selfSigned } from "./selfSigned";
+import { selfSigned } from "../../support/selfSigned";
 import { Rotations, Site } from "./support";
 
 describe("PostgreSQL credential kind: connections", () => {

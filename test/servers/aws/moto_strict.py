@@ -5,6 +5,7 @@ usage: python moto_strict.py -H 127.0.0.1 -p PORT
 Each rule names the page of AWS that says it. API = https://docs.aws.amazon.com/secretsmanager/latest/apireference,
 GUIDE = https://docs.aws.amazon.com/secretsmanager/latest/userguide.
 """
+import os
 import base64
 import json
 import re
@@ -36,7 +37,7 @@ default_user_config["lambda"] = {"use_docker": False}
 
 MAX_VALUE_BYTES = 65_536  # GUIDE/reference_limits.html: "Secret value size"
 MAX_LABELS = 20  # "Staging labels attached across all versions of a secret"
-MAX_VERSIONS = 100  # "Versions per secret"; unlabelled ones are removed above it, but none younger than a day
+MAX_VERSIONS = int(os.environ.get("ROTATION_MOTO_VERSIONS", "100"))  # "Versions per secret"; unlabelled ones are removed above it, but none younger than a day
 DAY = 86_400
 
 

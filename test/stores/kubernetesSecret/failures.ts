@@ -5,7 +5,7 @@ import { createServer } from "node:https";
 import { join } from "node:path";
 import type { SecretStore } from "../../../provider/contracts/store";
 import { ConfigurationError, StateError, UnreachableError } from "../../../provider/lifecycle/errors";
-import { selfSigned } from "../../adapters/postgres/selfSigned";
+import { selfSigned } from "../../support/selfSigned";
 import { kubeconfigFor } from "../servers/kubernetes";
 import { listening } from "./listening";
 import { failureOf, makeVersion, NAMESPACE, PASSWORD, rotate, untilAllowed, type Site } from "./site";

@@ -6,7 +6,7 @@ import { createServer } from "node:https";
 import { createServer as createTcpServer, type AddressInfo, type Socket } from "node:net";
 import { join } from "node:path";
 import { UnreachableError } from "../../../provider/lifecycle/errors";
-import { selfSigned } from "../../adapters/postgres/selfSigned";
+import { selfSigned } from "../../support/selfSigned";
 import { freePort } from "../../support/servers";
 import { kubeconfigFor } from "../servers/kubernetes";
 import { listening } from "./listening";

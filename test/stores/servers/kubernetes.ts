@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { selfSigned } from "../../adapters/postgres/selfSigned";
+import { selfSigned } from "../../support/selfSigned";
 import { freePort, serverFile } from "../../support/servers";
 
 const READY_WITHIN_MS = 90_000;

@@ -29,13 +29,22 @@ export interface Moto {
   stop(): Promise<void>;
 }
 
-export async function startMoto(): Promise<Moto> {
+/**
+ * @param versionsOfADay how many versions of a secret there may be, none of them older than a day. AWS allows 100; tests
+ * in which months pass within a minute need more.
+ */
+export async function startMoto(versionsOfADay = 100): Promise<Moto> {
   const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;
   const server = spawn(serverFile("moto/bin/python"), [SCRIPT, "-H", "127.0.0.1", "-p", String(port)], {
     stdio: ["ignore", "pipe", "pipe"],
     // Its log would be a line for each request.
-    env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1", AWS_DEFAULT_REGION: REGION },
+    env: {
+      ...process.env,
+      PYTHONDONTWRITEBYTECODE: "1",
+      AWS_DEFAULT_REGION: REGION,
+      ROTATION_MOTO_VERSIONS: String(versionsOfADay),
+    },
   });
   let output = "";
   const keep = (chunk: Buffer) => (output = (output + chunk.toString()).slice(-8000));
