@@ -33,6 +33,10 @@ export const stores: Family<Adapter<SecretStore>> = {
     const module = await import("./stores/file/index.js");
     return { options: module.fileStoreOptions, create: module.createFileStore };
   },
+  gcpSecretManager: async () => {
+    const module = await import("./stores/gcpSecretManager/index.js");
+    return { options: module.gcpSecretManagerOptions, create: module.createGcpSecretManagerStore };
+  },
   memory: async () => {
     const module = await import("./stores/memory/index.js");
     return { options: module.memoryStoreOptions, create: module.createMemoryStore };
