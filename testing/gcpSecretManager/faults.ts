@@ -12,6 +12,8 @@ export interface Fault {
   /** `after`: the call is carried out, and its answer lost. @default "before" */
   readonly when?: "before" | "after";
   readonly delayMs?: number;
+  /** One bit of the payload in the answer is another one. */
+  readonly corrupt?: boolean;
   /** The call is never answered. */
   readonly hang?: boolean;
   /** Details of the status, such as the text that the caller sees. */

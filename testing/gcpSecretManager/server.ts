@@ -2,9 +2,9 @@
 import { createRequire } from "node:module";
 import type * as Grpc from "@grpc/grpc-js";
 import { failureOf, type Fault } from "./faults";
-import { CODES, StatusError } from "./status";
+import { StatusError } from "./status";
 import type { Method } from "./permissions";
-import type { Request } from "./wire";
+import type { PayloadMessage, Request } from "./wire";
 
 const CLIENT = "@google-cloud/secret-manager";
 
@@ -45,14 +45,15 @@ export async function serve(
       const fault = faultOf(method, request);
       const fail = (error: unknown) => {
         const status = error instanceof StatusError ? error : new StatusError("INTERNAL", String(error));
-        reply({ code: CODES[status.code], details: status.message, name: "", message: status.message });
+        reply({ code: grpc.status[status.code], details: status.message, name: "", message: status.message });
       };
       const act = () => {
         try {
           if (fault?.code !== undefined && fault.when !== "after") throw failureOf(fault);
           const result = answer(method, request);
           if (fault?.code !== undefined) throw failureOf(fault);
-          if (fault?.hang !== true || fault.when !== "after") reply(null, result);
+          if (fault?.hang !== true || fault.when !== "after")
+            reply(null, fault?.corrupt === true ? corrupted(result) : result);
         } catch (error) {
           fail(error);
         }
@@ -75,6 +76,12 @@ export async function serve(
       server.forceShutdown();
     },
   };
+}
+
+function corrupted(result: { readonly payload?: PayloadMessage }): object {
+  const data = Uint8Array.from(result.payload?.data ?? []);
+  data[0] = (data[0] ?? 0) ^ 1;
+  return { ...result, payload: { ...result.payload, data } };
 }
 
 function loadProtocol(): { readonly grpc: typeof Grpc; readonly service: Grpc.ServiceDefinition } {

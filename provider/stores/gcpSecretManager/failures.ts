@@ -1,5 +1,11 @@
 /** What a call of the API failed with, and how it is told. Never the service's own text: it may quote the request. */
-import { ConfigurationError, NotFoundError, RotationError, StateError, UnreachableError } from "../../lifecycle/errors";
+import {
+  ConfigurationError,
+  NotFoundError,
+  StateError,
+  UnreachableError,
+  type RotationError,
+} from "../../lifecycle/errors";
 
 export type Method =
   | "createSecret"

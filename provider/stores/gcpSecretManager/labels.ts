@@ -100,7 +100,10 @@ export async function clearCurrent(parts: Parts, fence: Revision): Promise<void>
 }
 
 async function takeAway(parts: Parts, rotation: Rotation, newest: Newest): Promise<void> {
-  if (holderOf(rotation, newest.number) !== undefined) return void (await parts.native.destroy([newest.number]));
+  if (holderOf(rotation, newest.number) !== undefined) {
+    await parts.native.destroy([newest.number]);
+    return;
+  }
   await parts.native.disable([newest.number]);
   parts.context.log.warn(
     `${parts.location}: version ${newest.number} of the secret ${parts.native.id} was added by somebody else; it was ` +

@@ -18,11 +18,13 @@ function matching(pattern: RegExp, wanted: string) {
 
 const location = (what: string) => matching(LOCATION, `${what} must be a Google Cloud region such as "europe-west3"`);
 
-const replication = z.union([z.literal("automatic"), z.array(location("a location of replication")).min(1)], {
-  error: (issue) =>
-    'replication must be "automatic" or a list of one or more regions such as ["europe-west3", "europe-west4"]; ' +
-    `it is ${describeValue(issue.input)}`,
-});
+const replicationError = (issue: { readonly input?: unknown }) =>
+  'replication must be "automatic" or a list of one or more regions such as ["europe-west3", "europe-west4"]; ' +
+  `it is ${describeValue(issue.input)}`;
+const replication = z.union(
+  [z.literal("automatic"), z.array(location("a location of replication")).min(1, { error: replicationError })],
+  { error: replicationError },
+);
 
 export const gcpSecretManagerOptions = strictOptions("a gcpSecretManager store", {
   type: z.literal("gcpSecretManager"),

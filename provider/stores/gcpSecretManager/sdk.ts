@@ -28,7 +28,7 @@ export async function makeClient(options: GcpSecretManagerOptions): Promise<SdkC
   return new SecretManagerServiceClient({
     ...(address === undefined ? {} : { apiEndpoint: address.host, port: address.port }),
     ...(options.insecure === true ? withoutLogIn() : {}),
-  } as ConstructorParameters<typeof SecretManagerServiceClient>[0]);
+  });
 }
 
 /** The credentials have to come from the very gRPC that the client uses, wherever it is installed. */
