@@ -2,13 +2,18 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { StoredVersion } from "../../provider/contracts/store";
 import { ConfigurationError, ConflictError, UnreachableError } from "../../provider/lifecycle/errors";
-import { PERMISSIONS, type Method } from "../../provider/stores/gcpSecretManager/failures";
+import {
+  CallFailure,
+  PERMISSIONS,
+  translatingFailures,
+  type Method,
+} from "../../provider/stores/gcpSecretManager/failures";
 import { loadSdk } from "../../provider/stores/gcpSecretManager/sdk";
 import { errorOf, everythingOf, gcpSite, makeVersion, payloadOf, promoteNew, SECRET_MARK, type Store } from "./gcpSite";
 
@@ -300,7 +305,16 @@ describe("the store in Google Cloud Secret Manager, when things go wrong", () =>
         assert.ok(!told.includes(SECRET_MARK), told);
       });
 
-    it("says that the API is not enabled, and that a project does not exist", async () => {
+    it("are no help where the API is not enabled, and that is told", async () => {
+      const failing = () =>
+        Promise.reject(new CallFailure("getSecret", "orders", "PERMISSION_DENIED", "SERVICE_DISABLED"));
+      const told = { location: "gcp:shop-prod/orders", project: "shop-prod", service: "secretmanager.googleapis.com" };
+      const error = await errorOf(translatingFailures(told, "load the ledger", failing));
+      assert.ok(error instanceof ConfigurationError);
+      assert.match(error.message, /not enabled in the project shop-prod.*gcloud services enable secretmanager/);
+    });
+
+    it("says that a project does not exist", async () => {
       site.emulator.fail({ method: "CreateSecret", code: "NOT_FOUND" });
       await assert.rejects(site.open().commit({}, "0"), /the project shop-prod does not exist/);
     });
@@ -325,8 +339,9 @@ describe("the store in Google Cloud Secret Manager, when things go wrong", () =>
           "DestroySecretVersion",
         ] as const) {
           site.fresh();
+          site.hurry();
           const { store, first, second, fence } = await started();
-          site.emulator.fail({ method, code, message, times: 99 });
+          site.emulator.fail({ method, code, message, times: 999 });
           for (const act of [
             () => store.putVersion(makeVersion(1)),
             () => store.promote(second.ref, first.ref, fence, 2),
@@ -340,7 +355,6 @@ describe("the store in Google Cloud Secret Manager, when things go wrong", () =>
               ),
             );
           told.push(...site.log);
-          if (code === "UNAVAILABLE") break; // It is tried again for a while: one method is enough.
         }
       assert.ok(told.filter((text) => text !== "").length > 20);
       for (const text of told) assert.ok(!text.includes(SECRET_MARK), text);
@@ -385,14 +399,15 @@ describe("the store in Google Cloud Secret Manager, when things go wrong", () =>
     });
 
     it("whose end takes the connection and says nothing is given up after the time limit", async () => {
-      const server = createServer((socket) => socket.on("error", () => undefined));
+      const sockets: Socket[] = [];
+      const server = createServer((socket) => sockets.push(socket.on("error", () => undefined)));
       await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
       const { port } = server.address() as { port: number };
       try {
         const error = await errorOf(site.open({ endpoint: `127.0.0.1:${port}`, timeout: "300ms" }).load());
         assert.ok(error instanceof UnreachableError, String(error));
       } finally {
-        server.unref();
+        for (const socket of sockets) socket.destroy();
         server.close();
       }
     });
@@ -418,7 +433,8 @@ describe("the store in Google Cloud Secret Manager, when things go wrong", () =>
     it("is encrypted unless plain text was asked for: a server that has no TLS is not talked to", async () => {
       await withCredentials(serviceAccount(), async () => {
         const asked = site.emulator.calls.length;
-        const error = await errorOf(site.open({ insecure: false }).load());
+        const endpoint = site.emulator.endpoint.replace("127.0.0.1", "localhost");
+        const error = await errorOf(site.open({ insecure: false, endpoint }).load());
         assert.ok(error instanceof UnreachableError, everythingOf(error));
         assert.equal(site.emulator.calls.length, asked);
       });

@@ -196,7 +196,7 @@ describe("the store in Google Cloud Secret Manager", () => {
       const store = site.open();
       const version = makeVersion(1);
       await promoteNew(store, version);
-      const [ledger] = Object.values(companion()?.aliases ?? {});
+      const [ledger] = Object.values(companion()!.aliases);
       const name = nameOf(`${site.name}-rotation`);
       const set = (annotations: Record<string, string>) =>
         site.client.updateSecret({ secret: { name, annotations }, updateMask: { paths: ["annotations"] } });
@@ -230,7 +230,7 @@ describe("the store in Google Cloud Secret Manager", () => {
       await store.commit({}, "0");
       for (const secret of [native(), companion()]) {
         assert.deepEqual(secret?.labels, { "managed-by": "pulumi-rotating-secrets" });
-        assert.match(JSON.stringify(secret?.replication), /europe-west3.*europe-west4/);
+        assert.match(JSON.stringify(secret.replication), /europe-west3.*europe-west4/);
       }
       site.fresh();
       await site.open().commit({}, "0");
@@ -416,7 +416,7 @@ describe("the store in Google Cloud Secret Manager", () => {
           (thrown: unknown) => thrown,
         );
         if (error === undefined) continue;
-        assert.ok(error instanceof StateError && /no room for more/.test(error.message), String(error));
+        assert.ok(error instanceof StateError && /no room for more/.test(error.message), (error as Error).message);
         assert.equal((await store.list()).length, i - 1);
         break;
       }

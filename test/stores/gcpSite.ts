@@ -23,6 +23,8 @@ export interface Site {
   readonly name: string;
   /** A name that was not used before; everything that was made to fail is healed. */
   fresh(): void;
+  /** Waits between two tries take no time until the next secret is named. */
+  hurry(): void;
   open(options?: object, signal?: AbortSignal): Store;
   /** The versions of the native secret that were recorded as holding it. */
   nativesOf(ref: VersionRef): readonly number[];
@@ -35,6 +37,7 @@ export function gcpSite(): Site {
   let client: SecretManagerServiceClient | undefined;
   let name = "";
   let names = 0;
+  let waits = true;
   const log: string[] = [];
   const opened: SecretStore[] = [];
 
@@ -62,10 +65,12 @@ export function gcpSite(): Site {
     fresh: () => {
       name = `orders-db-${++names}`;
       log.length = 0;
+      waits = true;
       emulator?.heal();
       emulator?.grant();
       emulator?.lag(0);
     },
+    hurry: () => (waits = false),
     open: (options = {}, signal) => {
       const own = {
         type: "gcpSecretManager",
@@ -75,7 +80,10 @@ export function gcpSite(): Site {
         insecure: true,
       };
       const parsed = gcpSecretManagerOptions.parse({ ...own, ...options });
-      const store = createGcpSecretManagerStore(parsed, contextOf(log, signal)) as Store;
+      const store = createGcpSecretManagerStore(
+        parsed,
+        contextOf(log, signal, () => waits),
+      ) as Store;
       opened.push(store);
       return store;
     },
@@ -90,9 +98,14 @@ export function gcpSite(): Site {
   return site;
 }
 
-export function contextOf(log: string[], signal = new AbortController().signal): AdapterContext {
+export function contextOf(
+  log: string[],
+  signal = new AbortController().signal,
+  waits: () => boolean = () => true,
+): AdapterContext {
+  const clock = runClock();
   return {
-    clock: runClock(),
+    clock: { now: () => clock.now(), sleep: (ms, sleeper) => clock.sleep(waits() ? ms : 0, sleeper) },
     signal,
     log: { info: (line) => log.push(`info ${line}`), warn: (line) => log.push(`warn ${line}`) },
     resolveSecret: () => Promise.reject(new Error("nothing to resolve")),

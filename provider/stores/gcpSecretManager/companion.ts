@@ -40,6 +40,14 @@ export class Companion {
     return (await this.look())?.rotation ?? NOTHING_YET;
   }
 
+  /**
+   * What there is for certain: an unchanged writing of it only succeeds when nothing newer is there. For who would do
+   * nothing, or give up, since something is not there.
+   */
+  async confirmed(): Promise<Rotation> {
+    return (await this.look()) === undefined ? NOTHING_YET : this.change((rotation) => ({ ...rotation }));
+  }
+
   /** What somebody else was shown of it. */
   remember(info: SecretInfo): void {
     this.newer(info);

@@ -26,13 +26,19 @@ export function checkRevision(rotation: Rotation, expected: Revision, location: 
   );
 }
 
+/** The metadata; that `ref` is not in them is made certain. */
+export async function readWith(companion: Companion, ref: VersionRef): Promise<Rotation> {
+  const rotation = await companion.read();
+  return find(rotation, ref) === undefined ? companion.confirmed() : rotation;
+}
+
 /**
  * Order: the intent, which only succeeds while the ledger is at `fence`; the native version; its alias; the record of
  * what it holds. Stopped in between and called again, it goes on with the native version that is there.
  */
 export async function promote(parts: Parts, ref: VersionRef, expected: VersionRef | null, fence: Revision) {
   const { companion, native, holders, location } = parts;
-  const rotation = await companion.read();
+  const rotation = await readWith(companion, ref);
   checkRevision(rotation, fence, location);
   const kept = find(rotation, ref);
   const stored = kept && (await holders.read(ref));

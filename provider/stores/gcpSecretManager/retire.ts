@@ -1,12 +1,12 @@
 /** Deletes a version for good. Its metadata go last, so that a retirement that was stopped can be called again. */
 import type { VersionRef } from "../../contracts/store";
 import { currentOf, renderedBytes } from "./holders";
-import type { Parts } from "./labels";
+import { readWith, type Parts } from "./labels";
 import { find, holderOf, isSame } from "./record";
 
 export async function retire(parts: Parts, ref: VersionRef): Promise<"done" | "current"> {
   const { companion, native, holders, location, context } = parts;
-  const rotation = await companion.read();
+  const rotation = await readWith(companion, ref);
   if (find(rotation, ref) === undefined) return "done";
   const newest = await native.newest(rotation.accountedFor ?? 0);
   if (isSame(currentOf(rotation, newest), ref)) return "current";

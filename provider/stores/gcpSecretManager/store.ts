@@ -19,7 +19,7 @@ import { Companion } from "./companion";
 import { encodeDocument, MAX_PAYLOAD_BYTES } from "./documents";
 import { translatingFailures } from "./failures";
 import { currentOf, Holders, renderedBytes } from "./holders";
-import { checkRevision, clearCurrent, notStored, promote, type Parts } from "./labels";
+import { checkRevision, clearCurrent, notStored, promote, readWith, type Parts } from "./labels";
 import { Native } from "./native";
 import { addressOf, type GcpSecretManagerOptions } from "./options";
 import { prepare } from "./prepare";
@@ -157,7 +157,7 @@ class GcpSecretManagerStore implements SecretStore {
 
   disable(ref: VersionRef): Promise<void> {
     return this.attempt(`disable version ${ref.version}`, async () => {
-      const kept = find(await this.parts.companion.read(), ref);
+      const kept = find(await readWith(this.parts.companion, ref), ref);
       if (kept === undefined) return;
       if (isSame(await this.current(), ref)) throw this.isCurrent(ref, "disabled");
       await this.parts.native.disable(kept.native);
@@ -166,7 +166,7 @@ class GcpSecretManagerStore implements SecretStore {
 
   enable(ref: VersionRef): Promise<void> {
     return this.attempt(`enable version ${ref.version}`, async () => {
-      const kept = find(await this.parts.companion.read(), ref);
+      const kept = find(await readWith(this.parts.companion, ref), ref);
       if (kept === undefined) throw notStored(this.parts, ref);
       const enabled = await this.parts.native.enable(kept.native);
       if (kept.native.length > 0 && enabled === 0) throw notStored(this.parts, ref);
