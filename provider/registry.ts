@@ -41,6 +41,10 @@ export const stores: Family<Adapter<SecretStore>> = {
     const module = await import("./stores/kubernetesSecret/index.js");
     return { options: module.kubernetesSecretStoreOptions, create: module.createKubernetesSecretStore };
   },
+  gcpSecretManager: async () => {
+    const module = await import("./stores/gcpSecretManager/index.js");
+    return { options: module.gcpSecretManagerOptions, create: module.createGcpSecretManagerStore };
+  },
   memory: async () => {
     const module = await import("./stores/memory/index.js");
     return { options: module.memoryStoreOptions, create: module.createMemoryStore };

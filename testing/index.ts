@@ -3,3 +3,10 @@ export type { ConformanceCase } from "./conformance";
 export * from "./auditConformance";
 export * from "./kindConformance";
 export * from "./storeConformance";
+export {
+  startGcpSecretManager,
+  type EmulatedSecret as GcpEmulatedSecret,
+  type Fault as GcpFault,
+  type GcpSecretManagerEmulator,
+  type Grants as GcpGrants,
+} from "./gcpSecretManager";

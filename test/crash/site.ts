@@ -22,9 +22,6 @@ import { QUERY, Roles, type SavedRoles } from "./roles";
 import type { Run } from "./runs";
 import type { Stop } from "./victim";
 
-/** The time from one request to the app, or look at the server, to the next. */
-const LOAD_MS = 20;
-
 /** What is to be found once everything has settled. */
 export interface Expected {
   readonly gone: boolean;
@@ -71,6 +68,8 @@ export abstract class Site {
   readonly facts: SiteFacts;
   readonly roles: Roles;
   readonly clock = new ShiftedClock();
+  /** The time from one request to the app, or look at the server, to the next, in ms. */
+  protected readonly loadMs: number = 20;
   /** What went wrong since the watch began. */
   private complaints: string[] = [];
   private saved: Saved | undefined;
@@ -163,7 +162,7 @@ export abstract class Site {
       if (ok) served = true;
       // Before its first credential there is nothing that could fail.
       else if (served) this.complaints.push(`a request failed: ${body}`);
-      await pause(LOAD_MS);
+      await pause(this.loadMs);
     }
   }
 
@@ -171,7 +170,7 @@ export abstract class Site {
     while (this.watching) {
       const live = await this.roles.live();
       if (live.length > 2) this.complaints.push(`more than two live: ${live.join(", ")}`);
-      await pause(LOAD_MS);
+      await pause(this.loadMs);
     }
   }
 

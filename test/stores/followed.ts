@@ -71,7 +71,7 @@ class Reader {
         const turn = this.turn.then(() => this.read());
         this.turn = turn;
         await turn;
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await new Promise((resolve) => setTimeout(resolve, 20));
       }
     })();
   }

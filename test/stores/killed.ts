@@ -10,11 +10,13 @@ import { StoreSite, type StoreUnderTest } from "./storeSite";
 
 const PARALLEL = 3;
 
+/** The trail is no part of the store: a run that is killed before it writes there is one killed after its commit. */
+const ALL_CALLS = /(?<!audit\.record)$/;
 /** Where the store is asked for something else than in a rotation; its commits are those of a rotation. */
 const OTHER_CALLS = /(store|issuer)\.(?!commit)\w+$/;
 
 const SCENARIOS: readonly { scenario: Scenario; calls: RegExp }[] = [
-  { scenario: named("rotation"), calls: /./ },
+  { scenario: named("rotation"), calls: ALL_CALLS },
   { scenario: named("put-off retirement"), calls: OTHER_CALLS },
   { scenario: named("retirement"), calls: OTHER_CALLS },
   { scenario: named("roll-back"), calls: /store\.promote$/ },

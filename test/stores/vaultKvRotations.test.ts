@@ -1,9 +1,10 @@
 /** Whole rotations with the store in Vault: killed at each call, and followed by a reader who knows nothing of us. */
+import { Runtime } from "../../provider/runtime";
 import { followedByNativeReaders } from "./followed";
 import { killedAtEachCall } from "./killed";
 import { ROOT_TOKEN, VaultServer } from "./servers/vault";
 import type { StoreUnderTest } from "./storeSite";
-import { documentedPolicy, openVaultStore } from "./vaultKvSite";
+import { openVaultStore } from "./vaultKvSite";
 
 describe("a secret in Vault", () => {
   let vault: VaultServer;
@@ -15,7 +16,7 @@ describe("a secret in Vault", () => {
     under = {
       options: { type: "vaultKv", address: vault.address, auth: { method: "token", token } },
       nameOption: "path",
-      open: (options) => openVaultStore(options),
+      open: (options) => openVaultStore(options, new Runtime(() => undefined).context),
       readNative: async (path) => {
         const { status, body } = await vault.ask("GET", `secret/data/${path}`);
         return status === 200 ? body.data.data : null;

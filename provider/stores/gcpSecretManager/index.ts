@@ -1,0 +1,2 @@
+export { gcpSecretManagerOptions, type GcpSecretManagerOptions } from "./options";
+export { createGcpSecretManagerStore } from "./store";
