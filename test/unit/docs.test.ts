@@ -184,6 +184,9 @@ describe("the tables of the documentation", () => {
       ["docs/consumers.md", registry.consumers, ["process"]],
       ["docs/stores/file.md", registry.stores, ["file"]],
       ["docs/stores/vault.md", registry.stores, ["vaultKv"]],
+      ["docs/stores/aws.md", registry.stores, ["awsSecretsManager"]],
+      ["docs/stores/gcp.md", registry.stores, ["gcpSecretManager"]],
+      ["docs/stores/kubernetes.md", registry.stores, ["kubernetesSecret"]],
     ] as const) {
       const inBackticks = new Set([...read(page).matchAll(/`([^`\n]+)`/g)].map(([, code]) => code));
       for (const type of types) {
