@@ -17,8 +17,6 @@ export interface StoreHarness {
     readonly maxPayloadBytes?: number;
     /** A field's name at the edge of what the backend allows. Absent: any text is one. */
     readonly fieldName?: string;
-    /** The versions that the last case stores one after the other. @default 200 */
-    readonly versionsOverTime?: number;
   };
   /**
    * What a reader gets who names the version, with the backend's own means; rejects where such a reader gets nothing.
@@ -29,6 +27,7 @@ export interface StoreHarness {
 
 const SECRET_MARK = "hunter2-do-not-print";
 const LARGE_VALUE = 64 * 1024;
+const VERSIONS_OVER_TIME = 200;
 const AWKWARD_VALUE = "\" ' \\ \n\r\t \0 \u2028 %2F ../ $(true) ${HOME} ü 漢字 🔑 \uFEFF";
 
 type Body = (open: () => Promise<SecretStore>) => Promise<void>;
@@ -394,11 +393,10 @@ export function storeConformance(harness: StoreHarness): readonly ConformanceCas
     for (const error of errors) assert.ok(!describeFully(error).includes(SECRET_MARK), describeFully(error));
   });
 
-  const many = harness.capabilities.versionsOverTime ?? 200;
-  add(`serves ${many} versions over time, of which two are stored at any moment`, async (open) => {
+  add(`serves ${VERSIONS_OVER_TIME} versions over time, of which two are stored at any moment`, async (open) => {
     const store = await open();
     let superseded: VersionRef | null = null;
-    for (let number = 1; number <= many; number++) {
+    for (let number = 1; number <= VERSIONS_OVER_TIME; number++) {
       const { ref }: Promoted = await promoteNew(store, number, superseded);
       const stored = sortRefs(await store.list());
       assert.deepEqual(stored, superseded === null ? [ref] : [superseded, ref]);
@@ -408,7 +406,7 @@ export function storeConformance(harness: StoreHarness): readonly ConformanceCas
     const again = await open();
     assert.deepEqual(await again.list(), [superseded]);
     assert.deepEqual((await again.load()).current, superseded);
-    assert.deepEqual((await again.load()).body, { version: many });
+    assert.deepEqual((await again.load()).body, { version: VERSIONS_OVER_TIME });
   });
 
   return cases;

@@ -3,7 +3,6 @@ import { randomUUID } from "node:crypto";
 import type { Payload, VersionRef } from "../../provider/contracts/store";
 import { ConfigurationError, NotFoundError, StateError } from "../../provider/lifecycle/errors";
 import { versionIdOf } from "../../provider/stores/awsSecretsManager/labels";
-import { storeConformance } from "../../testing/storeConformance";
 import { awsSite, makeStored, promoteNew } from "./servers/awsSite";
 
 describe("the store in AWS Secrets Manager", function () {
@@ -24,22 +23,6 @@ describe("the store in AWS Secrets Manager", function () {
   const json = (version: number) => JSON.stringify({ password: `secret-${version}` });
   const NONE = '{"rotation":"no version is current yet"}';
   const TAKEN_DOWN = '{"rotation":"no version is current: the secret was taken down"}';
-
-  describe("like every store, under the policy of the documentation", () => {
-    const harness = {
-      fresh: async () => {
-        await site.fresh();
-      },
-      open: async () => site.open(),
-      capabilities: {
-        fencedLabel: false,
-        maxPayloadBytes: 65_536,
-        // Each makes two versions of the companion, of which AWS allows 100 in 24 hours; moto_strict holds to it.
-        versionsOverTime: 40,
-      },
-    };
-    for (const c of storeConformance(harness)) it(c.name, c.run);
-  });
 
   describe("for a reader who knows nothing of it", () => {
     it("shows each step of two rotations, a return and a retirement by AWS's own labels", async () => {

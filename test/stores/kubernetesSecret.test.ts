@@ -26,7 +26,7 @@ describe("the store in Kubernetes Secrets", function () {
     describe(`like every store, ${stableName ? "with" : "without"} a stable name`, () => {
       let name = "";
       const harness = {
-        capabilities: { fencedLabel: true, fieldName: "-._aZ9", versionsOverTime: 60 },
+        capabilities: { fencedLabel: true, fieldName: "-._aZ9" },
         fresh: async () => {
           name = site().newName();
         },

@@ -75,8 +75,8 @@ export async function promoteNew(
   return ref;
 }
 
-/** Call within `describe`. */
-export function awsSite(): AwsSite {
+/** Call within `describe`. @param versionsOfADay how many versions of a secret AWS allows, none older than a day. */
+export function awsSite(versionsOfADay?: number): AwsSite {
   let started: Moto | undefined;
   let number = 0;
   let keys: Record<"admin" | "pipeline" | "consumer", AccessKey>;
@@ -94,7 +94,7 @@ export function awsSite(): AwsSite {
   };
 
   before(async () => {
-    const moto = (started = await startMoto());
+    const moto = (started = await startMoto(versionsOfADay));
     keys = {
       admin: await moto.user("admin"),
       pipeline: await moto.user("pipeline"),
