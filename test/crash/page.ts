@@ -1,6 +1,7 @@
 /** docs/crash-matrix.md, from results; and which points the page lists. */
 import { MOMENTS } from "./cells";
 import { keyOf, type Covered, type Result } from "./results";
+import { SCENARIOS } from "./scenarios";
 
 /** A row of the page. */
 export interface Listed {
@@ -29,9 +30,23 @@ export function pageOf(rows: readonly Listed[], results: ReadonlyMap<string, Res
     const lines = mine.map(
       (row) => `| ${[`\`${row.name}\``, ...MOMENTS.map((moment) => cellOf(row, moment, results))].join(" | ")} |`,
     );
-    return `## ${scenario[0]?.toUpperCase()}${scenario.slice(1)}\n\n| call | before | after | reply lost |\n| --- | --- | --- | --- |\n${lines.join("\n")}\n`;
+    return `## ${scenario[0]?.toUpperCase()}${scenario.slice(1)}\n\n${notesOn(scenario)}| call | before | after | reply lost |\n| --- | --- | --- | --- |\n${lines.join("\n")}\n`;
   });
   return [INTRO, ...sections].join("\n");
+}
+
+/** What is not as the page's beginning says. */
+function notesOn(name: string): string {
+  const { endsApp = false, extraRuns = 0 } = SCENARIOS.find((scenario) => scenario.name === name) ?? {};
+  const notes = [
+    ...(extraRuns > 0
+      ? [
+          `Settled after up to ${3 + extraRuns} more runs, commands included: it takes as many where nothing is stopped.`,
+        ]
+      : []),
+    ...(endsApp ? ["The application is not watched: its credential ends here, whatever is stopped."] : []),
+  ];
+  return notes.length > 0 ? `${notes.join(" ")}\n\n` : "";
 }
 
 function cellOf(row: Listed, moment: (typeof MOMENTS)[number], results: ReadonlyMap<string, Result>): string {
