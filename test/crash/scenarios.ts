@@ -167,7 +167,11 @@ const FURTHER: readonly Scenario[] = [
   },
   {
     name: "registration that enables a disabled version",
-    prepare: (site) => disabled(site, NAMED),
+    prepare: async (site) => {
+      await disabled(site, NAMED);
+      // Without a program in between the rollout would only be another name of the first.
+      await site.clean(up({ ...NAMED, rollout: null }));
+    },
     run: up({ ...NAMED, rollout: "shop" }),
     then: [up({ ...NAMED, rollout: "shop" })],
     stopAt: "new calls",
@@ -289,6 +293,17 @@ const FURTHER: readonly Scenario[] = [
     run: { ...QUICK, compromised: true, revokeFirst: true },
     then: [{ ...QUICK, compromised: true, revokeFirst: true }],
     stopAt: "every third call",
+  },
+  {
+    name: "an event that is answered",
+    prepare: async (site) => {
+      await site.clean(QUICK);
+      site.suspect();
+      site.advance(HOUR);
+    },
+    run: { ...QUICK, compromised: true },
+    then: [{ ...QUICK, compromised: true }],
+    stopAt: "new calls",
   },
   {
     name: "a version that was switched off outside",

@@ -676,7 +676,9 @@ export class Sequence implements Watcher {
     // "Restore a newer backup", as far as there is one: of now.
     this.story.push("the newest backup is put back");
     putBack(world.restored, { values: true });
-    world.before.delete(world.restored.store);
+    // A teardown that had begun is not a new one.
+    const { body } = held(world.restored.store);
+    if (body) world.before.set(world.restored.store, body);
     world.restored = null;
     world.secret.lost.clear();
     return true;
