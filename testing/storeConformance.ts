@@ -92,6 +92,16 @@ export function storeConformance(harness: StoreHarness): readonly ConformanceCas
     }
   });
 
+  add("loads the same for several callers at once, while somebody else commits", async (open) => {
+    const [writer, reader] = [await open(), await open()];
+    let revision = "0";
+    for (let round = 0; round < 5; round++) {
+      revision = await writer.commit({ round }, revision);
+      const loads = await Promise.all(Array.from({ length: 8 }, () => reader.load()));
+      for (const snapshot of loads) assert.deepEqual(snapshot, { revision, body: { round }, current: null });
+    }
+  });
+
   add("stores a version that is not current, and reads all of it back", async (open) => {
     const store = await open();
     const version = makeVersion(1);

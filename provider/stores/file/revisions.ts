@@ -90,10 +90,13 @@ export class Revisions {
     }
   }
 
+  /** Walks by itself: several calls at once must not carry each other past the end. */
   private async findNewest(): Promise<number> {
-    if (this.known === 0 || !(await exists(this.pathOf(this.known)))) this.known = await this.highestListed();
-    while (await exists(this.pathOf(this.known + 1))) this.known += 1;
-    return this.known;
+    let number = this.known;
+    if (number === 0 || !(await exists(this.pathOf(number)))) number = await this.highestListed();
+    while (await exists(this.pathOf(number + 1))) number += 1;
+    this.known = number;
+    return number;
   }
 
   private async highestListed(): Promise<number> {
