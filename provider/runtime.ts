@@ -1,4 +1,5 @@
 /** What one provider process knows and keeps: time, the engine's address, configuration, and adapters made before. */
+import { setMaxListeners } from "node:events";
 import { join } from "node:path";
 import type { AuditEvent } from "./contracts/audit";
 import type { AdapterContext, Clock, Log } from "./contracts/context";
@@ -55,6 +56,8 @@ export class Runtime {
     clock: Clock = runClock(),
     log: Log = console_,
   ) {
+    // Every call of a server listens on it, and how many there are at once is bounded where they are made.
+    setMaxListeners(0, this.cancelled.signal);
     const pipeline = PIPELINE_RUNS.map((name) => process.env[name]).find(Boolean);
     this.runId = pipeline ? `${pipeline}-${randomId().slice(0, 8)}` : randomId();
     this.context = {
