@@ -300,9 +300,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: 5,
     name: "hands out a reference without the epoch",
-    file: "provider/engine/secretVersion.ts",
-    find: "@${facts.epoch}`",
-    replace: "@${facts.version}`",
+    file: "provider/lifecycle/reference.ts",
+    find: "@${epoch}`",
+    replace: "@${version}`",
     caughtBy: [
       ROTATION,
       "raises the epoch when what runs contradicts the engine, so that the reference is applied again (rule 6)",
