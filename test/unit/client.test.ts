@@ -216,6 +216,33 @@ describe("the client for applications", () => {
       assert.ok(seen.size > 20, `${seen.size} versions`);
     });
 
+    it("that is overwritten in the middle of a read, with as many bytes, is read again", async () => {
+      await deliver(1);
+      fs.utimesSync(file, 1000, 1000);
+      const [first, second] = [fs.readFileSync(file, "utf8"), fs.readFileSync(file, "utf8").replaceAll("1", "2")];
+      const middle = first.indexOf('"password"');
+      const whole = await fs.promises.open(file);
+      const handles = Object.getPrototypeOf(whole) as { readFile: (...args: unknown[]) => Promise<unknown> };
+      await whole.close();
+      const { readFile } = handles;
+      let reads = 0;
+      // What a read in two steps gets, with the writer in between.
+      handles.readFile = async function (...args) {
+        if (reads++ > 0) return readFile.apply(this, args);
+        const fd = fs.openSync(file, "r+");
+        fs.writeSync(fd, second);
+        fs.closeSync(fd);
+        return first.slice(0, middle) + second.slice(middle);
+      };
+      clock.onSleep = (ms) => setImmediate(() => ms < 1000 && clock.advance(ms));
+      try {
+        assert.deepEqual({ ...(await open({ source: unwatched(fromFile(file)) }).current()) }, valueOf(2));
+      } finally {
+        handles.readFile = readFile;
+      }
+      assert.equal(reads, 2);
+    });
+
     it("with several secrets needs a name; what is wrong is said without a value", async () => {
       const entry = (version: number) => ({ version, fingerprint: `f${version}`, value: valueOf(version) });
       fs.writeFileSync(file, JSON.stringify({ secrets: { a: entry(1), b: entry(2) } }));
@@ -317,6 +344,27 @@ describe("the client for applications", () => {
       });
       await stop();
       assert.ok(seen.size > 20, `${seen.size} versions`);
+    });
+
+    it("that is swapped and half removed before its files are listed is read again", async () => {
+      publish(1)();
+      const { readdir } = fs.promises;
+      let lists = 0;
+      const patched = (async (...args: Parameters<typeof readdir>) => {
+        if (lists++ === 0) {
+          publish(2)();
+          fs.rmSync(join(mount, "..v1", "password"));
+        }
+        return readdir(...args);
+      }) as typeof readdir;
+      fs.promises.readdir = patched;
+      clock.onSleep = (ms) => setImmediate(() => ms < 1000 && clock.advance(ms));
+      try {
+        assert.deepEqual({ ...(await open({ source: unwatched(fromFolder(mount)) }).current()) }, valueOf(2));
+      } finally {
+        fs.promises.readdir = readdir;
+      }
+      assert.equal(lists, 2);
     });
 
     it("may be a link to a folder, and must not be a plain folder, whose files may be of two versions", async () => {
