@@ -56,7 +56,7 @@ export class Keeper<Value> {
   async touch(): Promise<void> {
     this.#dirty = true;
     await this.#updating;
-    if (this.#dirty) await this.update();
+    if (this.#isDirty()) await this.update();
   }
 
   /** Looks, and reads where that shows a change or nothing could be read before. All who ask meanwhile share it. */
@@ -90,6 +90,10 @@ export class Keeper<Value> {
   /** Work with the current version went well. */
   worked(): void {
     this.#backoff.worked();
+  }
+
+  #isDirty(): boolean {
+    return this.#dirty;
   }
 
   #isDue(): boolean {
