@@ -179,7 +179,7 @@ export class Keeper<Value> {
     const { clock, name, readTimeout, source } = this.options;
     const [late, done] = [new AbortController(), new AbortController()];
     const timeUp = clock.sleep(readTimeout, done.signal).then(() => {
-      late.abort();
+      if (!done.signal.aborted) late.abort();
       throw new SecretError(`Nothing was read from ${source.description} within ${readTimeout} ms.`);
     });
     try {

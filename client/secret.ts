@@ -109,7 +109,7 @@ class OpenSecret<Value> implements Secret<Value> {
       random,
       verify: (held) => this.#verify(held),
       changed: (held) => this.#tell(held.value),
-      problem: (error) => options.onProblem?.(error),
+      problem: (error) => this.#complain(error),
     });
     const changed = () => void this.#keeper.touch();
     if (source.watch) this.#endings.push(source.watch(changed));
@@ -213,9 +213,17 @@ class OpenSecret<Value> implements Secret<Value> {
       void Promise.resolve(value)
         .then(listener)
         .catch((error: unknown) =>
-          this.#options.onProblem?.(
+          this.#complain(
             error instanceof Error ? error : new SecretError(`A listener failed: ${describeError(error)}.`),
           ),
         );
+  }
+
+  #complain(error: Error): void {
+    try {
+      this.#options.onProblem?.(error);
+    } catch {
+      // Nobody is left to be told, and a process must not end for it.
+    }
   }
 }

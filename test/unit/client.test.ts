@@ -728,6 +728,18 @@ describe("the client for applications", () => {
     await work;
   });
 
+  it("goes on when nobody can be told of a problem", async () => {
+    await deliver(1);
+    const onProblem = () => {
+      throw new Error("the log is full");
+    };
+    const secret = open({ source: unwatched(fromFile(file)), onProblem });
+    await secret.current();
+    fs.writeFileSync(file, "{");
+    clock.advance(1000);
+    assert.equal((await secret.current())["username"], "app_v1");
+  });
+
   it("refuses times that are none", () => {
     const source = fromFile(file);
     for (const options of [{ maxAge: -1 }, { maxAge: Number.NaN }, { readTimeout: 0 }])
