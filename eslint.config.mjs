@@ -7,7 +7,14 @@ import { importDirection } from "./scripts/lint/importDirection.mjs";
 const require = createRequire(createRequire(import.meta.url).resolve("eslint"));
 const eslint = require("@eslint/js");
 
-const SHIPPED = ["index.ts", "provider/**/*.ts", "components/**/*.ts", "cli/**/*.ts", "testing/**/*.ts"];
+const SHIPPED = [
+  "index.ts",
+  "provider/**/*.ts",
+  "components/**/*.ts",
+  "cli/**/*.ts",
+  "client/**/*.ts",
+  "testing/**/*.ts",
+];
 const USING = ["test/**/*.ts", "examples/**/*.ts", "bench/**/*.ts"];
 
 export default tseslint.config(

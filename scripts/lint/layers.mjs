@@ -31,6 +31,7 @@ const NATIVE = ["vault", "aws", "gcp", "kubernetes"];
 /** The files of components/ itself, which the main entry loads. Each folder in it is an entry of its own. */
 const components = new RegExp(`^components/(?!(${NATIVE.join("|")})$)[^/]+$`);
 const cli = within("cli");
+const client = within("client");
 const testing = within("testing");
 /** Not an adapter but how audit records are chained, and how a chain is checked. */
 const auditChain = /^provider\/audit\/chain$/;
@@ -157,6 +158,14 @@ export const LAYERS = [
     ours: [cli, inputs, lifecycle, contracts, triggers, rotation, net, providerRoot, auditChain, auditVerify],
     packages: [OTHER_THAN_PULUMI],
     rule: "anything in provider/ but adapters, which only provider/registry.ts names, and no @pulumi/*",
+  },
+  {
+    name: "client",
+    files: client,
+    ours: [client],
+    types: [within("provider")],
+    packages: [BUILT_IN],
+    rule: "only itself and what Node has built in, and with `import type` all of provider/: applications load it, and nothing else of this package",
   },
   {
     name: "testing",

@@ -91,6 +91,8 @@ describe("The direction of dependencies", function () {
     ["index.ts loads an SDK", "index.ts", 'import { Client } from "pg";'],
     ["the command names an adapter", "cli/x.ts", 'import { a } from "../provider/stores/file";'],
     ["the command imports Pulumi", "cli/x.ts", 'import * as pulumi from "@pulumi/pulumi";'],
+    ["the client loads something of the provider", "client/x.ts", 'import { a } from "../provider/lifecycle/errors";'],
+    ["the client loads a package", "client/x.ts", 'import { z } from "zod";'],
     ["a conformance suite names an adapter", "testing/x.ts", 'import { a } from "../provider/stores/file";'],
   ];
   for (const [what, file, code] of forbidden) {

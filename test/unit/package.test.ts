@@ -54,6 +54,25 @@ describe("the package, imported by a program", function () {
     });
   }
 
+  it("loads nothing but Node's own modules with its entry for applications", () => {
+    const { files, others } = run(`
+      const asked = new Set();
+      const { Module } = require("node:module");
+      const load = Module._load;
+      Module._load = (request, ...rest) => (asked.add(request), load(request, ...rest));
+      require("pulumi-rotating-secrets/client");
+      const others = [...asked].filter((name) => !/^(node:|[.][/])/.test(name));
+      console.log(JSON.stringify({ files: Object.keys(require.cache), others }));
+    `) as { files: string[]; others: string[] };
+    assert.deepEqual(others, ["pulumi-rotating-secrets/client"]);
+    const ours = files.map((file) => file.slice(ROOT.length + 1));
+    assert.ok(ours.includes("dist/client/index.js"));
+    assert.deepEqual(
+      ours.filter((file) => !/^dist\/client\/\w+\.js$/.test(file)),
+      [],
+    );
+  });
+
   it("adds at most 100 ms of CPU to a program that imports @pulumi/pulumi", () => {
     const measure = `
       require("@pulumi/pulumi");
