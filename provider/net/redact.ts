@@ -7,9 +7,11 @@ const MIN_LENGTH = 6;
 /**
  * @returns a function that replaces every value of the target, of 6 characters or more, by `***`, also in the usual
  * encodings. What the issuer's public reference names (such as a role) stays readable.
+ * @param others further secrets that may be in the text.
  */
-export function redactorFor(target: RollTarget): (text: string) => string {
-  const hidden = secretTexts(target);
+export function redactorFor(target: RollTarget, others: readonly string[] = []): (text: string) => string {
+  const forms = others.flatMap(formsOf).filter((form) => form.length >= MIN_LENGTH);
+  const hidden = [...secretTexts(target), ...forms].sort(longestFirst);
   return (text) => hidden.reduce((rest, value) => rest.replaceAll(value, "***"), text);
 }
 
@@ -28,8 +30,10 @@ function secretTexts(target: RollTarget): string[] {
     }
   }
   // The longest first, so that a value that contains another one goes as a whole.
-  return [...found].sort((a, b) => b.length - a.length);
+  return [...found].sort(longestFirst);
 }
+
+const longestFirst = (a: string, b: string) => b.length - a.length;
 
 function formsOf(value: string): string[] {
   const bytes = Buffer.from(value, "utf8");

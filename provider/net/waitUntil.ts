@@ -2,6 +2,8 @@
 import type { AdapterContext } from "../contracts/context";
 import { describeDuration } from "../lifecycle/duration";
 
+/** The longest that one question of a wait may take, for whoever asks a peer that may be silent; in milliseconds. */
+export const ONE_QUESTION_MS = 5000;
 const PROGRESS_EVERY_MS = 10_000;
 /** What the last question is given at least, so that the end of the time does not look like a silent peer. */
 const LEAST_FOR_A_QUESTION_MS = 1000;

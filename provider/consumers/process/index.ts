@@ -7,16 +7,15 @@ import type { Adoption, Consumer, RollTarget } from "../../contracts/consumer";
 import type { AdapterContext } from "../../contracts/context";
 import { describeDuration } from "../../lifecycle/duration";
 import { ConfigurationError, ConsumerError } from "../../lifecycle/errors";
-import { askAdoption, type AdoptionAnswer } from "../../net/adoption";
-import { readAuthorities, resolveHeaders } from "../../net/httpOptions";
+import { awaitAdoption, type AdoptionOptions } from "../../net/awaitAdoption";
 import { durationMs } from "../../net/options";
 import { containsSecret, redactorFor } from "../../net/redact";
-import { waitUntil } from "../../net/waitUntil";
-import { lastLines, runCommand, type CommandResult } from "./command";
+import { describeEnd, lastLines, runCommand } from "../../net/runCommand";
+import { describeTarget, identifyTarget } from "../../net/target";
 import { deliver } from "./deliver";
 import type { ProcessConsumerOptions } from "./options";
 import { findProcess, isRunning, sendSignal } from "./pidFile";
-import { ONE_QUESTION_MS, waitUntilReady } from "./ready";
+import { waitUntilReady } from "./ready";
 
 export { processConsumerOptions, type ProcessConsumerOptions } from "./options";
 
@@ -62,11 +61,11 @@ class ProcessConsumer implements Consumer {
     if (restart) await this.restart(restart, target);
     if (signal) this.absent = !(await this.signal(signal, target));
     if (ready && !this.absent) await this.becomeReady(ready, target);
-    this.rolled = identify(target);
+    this.rolled = identifyTarget(target);
   }
 
   async confirm(target: RollTarget): Promise<Adoption> {
-    const rolledByThisRun = this.rolled === identify(target);
+    const rolledByThisRun = this.rolled === identifyTarget(target);
     if (this.options.adoption) return this.askForAdoption(this.options.adoption, target, rolledByThisRun);
     if (rolledByThisRun && this.absent) return { adopted: true, detail: this.describeAbsence(target) };
     if (!this.readsOnlyWhatIsDelivered) {
@@ -158,34 +157,17 @@ class ProcessConsumer implements Consumer {
   }
 
   private async askForAdoption(
-    adoption: NonNullable<ProcessConsumerOptions["adoption"]>,
+    adoption: AdoptionOptions,
     target: RollTarget,
     rolledByThisRun: boolean,
   ): Promise<Adoption> {
-    const { signal } = this.context;
+    // Nothing listens, and nothing ran when the file was delivered: there is nobody to wait for.
     const mayBeAbsent = rolledByThisRun && this.absent;
-    const headers = await resolveHeaders(adoption.headers, this.context);
-    const ask = async (leftMs: number) => {
-      const authorities = adoption.caFile === undefined ? undefined : await readAuthorities(adoption.caFile);
-      const timeoutMs = Math.min(leftMs, ONE_QUESTION_MS);
-      return askAdoption({ url: adoption.url, headers, authorities }, target, timeoutMs, signal);
-    };
-    const answer = await waitUntil<AdoptionAnswer>(
-      {
-        what: `consumer "${this.name}" to use ${describeTarget(target)}`,
-        intervalMs: durationMs(this.options.interval, "500ms"),
-        timeoutMs: durationMs(this.options.adoptionTimeout, "60s"),
-        ask,
-        // Nothing listens, and nothing ran when the file was delivered: there is nobody to wait for.
-        good: (seen) => seen.adopted || (mayBeAbsent && seen.refused),
-        describe: (seen) => seen.detail,
-      },
-      this.context,
-    );
-    if (answer.adopted) return { adopted: true, detail: answer.detail };
+    const { name, adoptionTimeout, interval } = this.options;
+    const request = { consumer: name, adoption, timeout: adoptionTimeout, interval, endsWhenRefused: mayBeAbsent };
+    const answer = await awaitAdoption(request, target, this.context);
     if (mayBeAbsent && answer.refused) return { adopted: true, detail: this.describeAbsence(target) };
-    const limit = describeDuration(durationMs(this.options.adoptionTimeout, "60s"));
-    return { adopted: false, detail: `not within ${limit}: ${answer.detail}` };
+    return { adopted: answer.adopted, detail: answer.detail };
   }
 
   /** Said as it is: nobody uses the target, but nobody can use anything else either. */
@@ -197,29 +179,5 @@ class ProcessConsumer implements Consumer {
     const { file } = this.options;
     if (file === undefined) return `It was to use ${describeTarget(target)}.`;
     return `The file "${file}" holds ${describeTarget(target)}.`;
-  }
-}
-
-function identify(target: RollTarget): string {
-  return JSON.stringify(target.secrets.map(({ secret, ref, fingerprint }) => [secret, ref, fingerprint]));
-}
-
-function describeTarget(target: RollTarget): string {
-  return target.secrets.map(({ secret, ref }) => `v${ref.version} of "${secret}"`).join(", ") || "no version";
-}
-
-function describeEnd(command: readonly string[], ended: CommandResult["ended"], timeoutMs: number): string {
-  const program = `"${command[0] ?? ""}"`;
-  switch (ended.how) {
-    case "exit":
-      return `${program} ended with exit code ${ended.code}; 0 is success`;
-    case "signal":
-      return `${program} was ended by ${ended.signal}`;
-    case "timeout":
-      return `${program} did not end within ${describeDuration(timeoutMs)} and was ended`;
-    case "not-started":
-      return ended.code === "ENOENT"
-        ? `${program} does not exist; it is looked up in PATH, without a shell`
-        : `${program} could not be started (${ended.code})`;
   }
 }

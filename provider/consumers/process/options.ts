@@ -1,36 +1,20 @@
 /** What a process consumer can be told. */
 import { z } from "zod";
-import { caFile, expectStatus, httpHeaders, httpUrl, usesTls } from "../../net/httpOptions";
+import { adoptionOptions, fitsUrl, tlsFile } from "../../net/awaitAdoption";
+import { commandLine } from "../../net/commandOptions";
+import { caFile, expectStatus, httpUrl } from "../../net/httpOptions";
 import { describeValue, duration, flag, port, strictOptions, text, wholeNumber } from "../../net/options";
 
 const HOUR = 3_600_000;
 /** The largest user or group id that every system knows. */
 const MAX_ID = 2_147_483_647;
 
-const tlsFile = {
-  path: ["caFile"],
-  error: "caFile has no effect on an http:// address; use https:// or leave it out",
-};
-
-const fitsUrl = (options: { readonly url: string; readonly caFile?: string | undefined }) =>
-  options.caFile === undefined || usesTls(options.url);
-
 const restart = strictOptions("restart", {
   /**
    * Program and arguments, run without a shell. It ends when the process has been restarted, or at least told to.
    * Never a secret: command lines are visible to every user of the machine.
    */
-  command: z
-    .array(
-      z.string({ error: (issue) => `each part of the command must be a text; one is ${describeValue(issue.input)}` }),
-      {
-        error: 'command must be a list of program and arguments, such as ["systemctl", "restart", "orders"]',
-      },
-    )
-    .min(1, { error: "command must name a program; it is empty" })
-    .refine((parts) => parts[0] !== "" && parts.every((part) => !part.includes("\0")), {
-      error: "command must start with the name of a program and contain no null character",
-    }),
+  command: commandLine("command", '["systemctl", "restart", "orders"]'),
   /**
    * Further environment variables, never a secret. Of its own environment this process only passes on what programs
    * need to run (`PATH`, `HOME`, locale and the like), because it holds credentials of the rotation itself.
@@ -69,13 +53,6 @@ const ready = z.union(
   },
 );
 
-const adoption = strictOptions("adoption", {
-  /** GET answers `{ "fingerprint": "..." }`, `{ "fingerprints": ["..."] }` or `{ "fingerprints": { "<secret>": ["..."] } }`. */
-  url: httpUrl("url"),
-  headers: httpHeaders.optional(),
-  caFile: caFile.optional(),
-}).refine(fitsUrl, tlsFile);
-
 export const processConsumerOptions = strictOptions("a process consumer", {
   type: z.literal("process", { error: 'the type of a process consumer must be "process"' }),
   name: text("name", 200),
@@ -100,7 +77,7 @@ export const processConsumerOptions = strictOptions("a process consumer", {
   /** Default: "60s". */
   readyTimeout: duration("readyTimeout", 100, HOUR).optional(),
   /** Where the process says by which versions it is connected: evidence of use. */
-  adoption: adoption.optional(),
+  adoption: adoptionOptions.optional(),
   /** Default: "60s". */
   adoptionTimeout: duration("adoptionTimeout", 100, HOUR).optional(),
   /** The time between two questions of a wait. Default: "500ms". */

@@ -8,11 +8,8 @@ import { readAuthorities } from "../../net/httpOptions";
 import { askHttp } from "../../net/httpProbe";
 import { redactorFor } from "../../net/redact";
 import { askTcp } from "../../net/tcpProbe";
-import { waitUntil } from "../../net/waitUntil";
+import { ONE_QUESTION_MS, waitUntil } from "../../net/waitUntil";
 import type { ProcessConsumerOptions } from "./options";
-
-/** The longest that one question may take, in milliseconds. */
-export const ONE_QUESTION_MS = 5000;
 
 /** @returns the last answer; it is not healthy when the time limit is over. */
 export function waitUntilReady(

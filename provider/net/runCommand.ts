@@ -1,15 +1,18 @@
-/** Runs the command that restarts the process, and says how it ended. */
+/** Runs a command that a consumer or a check needs, and says how it ended. Its output may contain secrets. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { open, rm, type FileHandle } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import { withDeadline } from "../../net/deadline";
-import { errorCode } from "../../net/networkErrors";
+import { setTimeout as delay } from "node:timers/promises";
+import { describeDuration } from "../lifecycle/duration";
+import { withDeadline } from "./deadline";
+import { errorCode } from "./networkErrors";
 
-/** How long a command that is out of time is given to end by itself, in milliseconds. */
+/** How long a command that is out of time, and all it started, is given to end by itself, in milliseconds. */
 const KILL_AFTER_MS = 2000;
+const LOOK_EVERY_MS = 20;
 /**
  * How long a command may go on after the run was cancelled, in milliseconds: one that is cut off in the middle may have
  * stopped the process and not started it again.
@@ -29,8 +32,13 @@ const PASSED_ON_WINDOWS = /^(PATHEXT|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|TEMP|
 export interface CommandRequest {
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** Then it gets SIGTERM and, 2 seconds later, SIGKILL, with whatever it started. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  /** What it reads from its standard input. Absent: nothing. */
+  readonly input?: string | undefined;
+  /** It only asks, so it may be cut off anywhere: it is ended at once on cancellation. */
+  readonly onlyAsks?: boolean;
 }
 
 export interface CommandResult {
@@ -72,7 +80,7 @@ async function runInto(output: FileHandle, request: CommandRequest): Promise<Com
   const child = spawn(program, args, {
     shell: false,
     env: { ...inheritedEnvironment(), ...request.env },
-    stdio: ["ignore", output.fd, output.fd],
+    stdio: [request.input === undefined ? "ignore" : "pipe", output.fd, output.fd],
     // A process group of its own: it can be ended as a whole, and Ctrl-C reaches it only through us.
     detached: true,
   });
@@ -82,9 +90,12 @@ async function runInto(output: FileHandle, request: CommandRequest): Promise<Com
       resolve(code === null ? { how: "signal", signal: signal ?? "unknown" } : { how: "exit", code }),
     );
   });
+  // It may end, or close its input, without having read it.
+  child.stdin?.on("error", () => undefined);
+  child.stdin?.end(request.input);
   const bounded = await withDeadline(request.timeoutMs, request.signal, () => exit);
   if (bounded.ended === "done") return bounded.value;
-  if (bounded.ended === "cancelled") {
+  if (bounded.ended === "cancelled" && !request.onlyAsks) {
     const finished = await withDeadline(FINISH_WITHIN_MS, new AbortController().signal, () => exit);
     if (finished.ended === "done") return finished.value;
   }
@@ -99,19 +110,24 @@ function inheritedEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(kept);
 }
 
+/** The group, not just the command: what it started would go on, and change things when nobody expects it any more. */
 async function endGroup(child: ChildProcess, exit: Promise<unknown>): Promise<void> {
-  killGroup(child, "SIGTERM");
-  const impatience = setTimeout(() => killGroup(child, "SIGKILL"), KILL_AFTER_MS);
+  const { pid } = child;
+  if (pid === undefined) return;
+  signalGroup(pid, "SIGTERM");
+  for (let waited = 0; waited < KILL_AFTER_MS && signalGroup(pid, 0); waited += LOOK_EVERY_MS)
+    await delay(LOOK_EVERY_MS);
+  signalGroup(pid, "SIGKILL");
+  child.kill("SIGKILL");
   await exit;
-  clearTimeout(impatience);
 }
 
-function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  if (child.pid === undefined) return;
+/** @returns whether there is somebody in the group of the process. */
+function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
-    process.kill(-child.pid, signal);
+    return process.kill(-pid, signal);
   } catch {
-    child.kill(signal);
+    return false;
   }
 }
 
@@ -133,4 +149,21 @@ export function lastLines(output: string, redact: (text: string) => string): str
     .filter((line) => line !== "")
     .slice(-LAST_LINES)
     .map((line) => (line.length > MAX_LINE ? `${line.slice(0, MAX_LINE)}...` : line));
+}
+
+/** `"systemctl" ended with exit code 3; 0 is success`. */
+export function describeEnd(command: readonly string[], ended: CommandResult["ended"], timeoutMs: number): string {
+  const program = `"${command[0] ?? ""}"`;
+  switch (ended.how) {
+    case "exit":
+      return `${program} ended with exit code ${ended.code}; 0 is success`;
+    case "signal":
+      return `${program} was ended by ${ended.signal}`;
+    case "timeout":
+      return `${program} did not end within ${describeDuration(timeoutMs)} and was ended`;
+    case "not-started":
+      return ended.code === "ENOENT"
+        ? `${program} does not exist; it is looked up in PATH, without a shell`
+        : `${program} could not be started (${ended.code})`;
+  }
 }
