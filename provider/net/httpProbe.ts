@@ -13,6 +13,8 @@ export interface HttpQuestion {
   /** Default: GET. */
   readonly method?: string | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Sent as it is. Absent: nothing. */
+  readonly body?: string | undefined;
   /** PEM; trusted in place of the authorities that Node trusts. */
   readonly authorities?: string | undefined;
 }
@@ -20,6 +22,8 @@ export interface HttpQuestion {
 export interface HttpAnswer {
   readonly status: number;
   readonly location: string | undefined;
+  /** Its header `Retry-After`. */
+  readonly retryAfter?: string | undefined;
   readonly body: string;
   /** The body was longer than {@link MAX_BODY}. */
   readonly cut: boolean;
@@ -27,8 +31,8 @@ export interface HttpAnswer {
 
 export type HttpOutcome =
   | { readonly answered: true; readonly answer: HttpAnswer }
-  /** `refused`: nothing listens at the address. */
-  | { readonly answered: false; readonly refused: boolean; readonly detail: string };
+  /** `refused`: nothing listens at the address. `code`: of the network error; `TIMEOUT` and `CANCELLED` are ours. */
+  | { readonly answered: false; readonly refused: boolean; readonly code: string; readonly detail: string };
 
 /** The question as it may be shown: without the query, which people use for tokens. */
 export function describeQuestion(question: Pick<HttpQuestion, "url" | "method">): string {
@@ -46,10 +50,15 @@ export async function askHttp(question: HttpQuestion, timeoutMs: number, signal:
       bounded.ended === "timeout"
         ? `no complete answer within ${describeDuration(timeoutMs)}`
         : "stopped before an answer came";
-    return { answered: false, refused: false, detail: `${shown}: ${why}` };
+    return { answered: false, refused: false, code: bounded.ended.toUpperCase(), detail: `${shown}: ${why}` };
   } catch (error) {
-    const refused = errorCode(error) === "ECONNREFUSED";
-    return { answered: false, refused, detail: `${shown}: ${describeNetworkError(error)}` };
+    const code = errorCode(error);
+    return {
+      answered: false,
+      refused: code === "ECONNREFUSED",
+      code,
+      detail: `${shown}: ${describeNetworkError(error)}`,
+    };
   }
 }
 
@@ -79,6 +88,7 @@ function exchange(question: HttpQuestion, signal: AbortSignal): Promise<HttpAnsw
         resolve({
           status: response.statusCode ?? 0,
           location: response.headers.location,
+          retryAfter: response.headers["retry-after"],
           body: Buffer.concat(chunks).subarray(0, MAX_BODY).toString("utf8"),
           cut: length > MAX_BODY,
         });
@@ -92,6 +102,6 @@ function exchange(question: HttpQuestion, signal: AbortSignal): Promise<HttpAnsw
       response.on("end", finish);
       response.on("error", fail);
     });
-    request.end();
+    request.end(question.body);
   });
 }

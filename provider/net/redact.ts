@@ -15,17 +15,20 @@ export function redactorFor(target: RollTarget, others: readonly string[] = []):
   return (text) => hidden.reduce((rest, value) => rest.replaceAll(value, "***"), text);
 }
 
-/** Whether the text contains one of the target's values as they are. */
+/** Parts of a credential that say where and as whom. A command may name them: a database is often called like its app. */
+const ADDRESSING = new Set(["username", "user", "host", "port", "database", "dbname"]);
+
+/** Whether the text contains one of the target's values as they are, but for those that say where and as whom. */
 export function containsSecret(target: RollTarget, text: string): boolean {
-  return secretTexts(target).some((value) => text.includes(value));
+  return secretTexts(target, ADDRESSING).some((value) => text.includes(value));
 }
 
-function secretTexts(target: RollTarget): string[] {
+function secretTexts(target: RollTarget, except: ReadonlySet<string> = new Set()): string[] {
   const found = new Set<string>();
   for (const secret of target.secrets) {
     const open = new Set(Object.values(secret.issued));
-    for (const value of Object.values(secret.value)) {
-      if (open.has(value)) continue;
+    for (const [field, value] of Object.entries(secret.value)) {
+      if (open.has(value) || except.has(field)) continue;
       for (const form of formsOf(value)) if (form.length >= MIN_LENGTH) found.add(form);
     }
   }

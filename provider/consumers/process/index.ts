@@ -14,7 +14,7 @@ import { describeEnd, lastLines, runCommand } from "../../net/runCommand";
 import { describeTarget, identifyTarget } from "../../net/target";
 import { deliver } from "./deliver";
 import type { ProcessConsumerOptions } from "./options";
-import { findProcess, isRunning, sendSignal } from "./pidFile";
+import { findProcess, isRunning, sendSignal } from "../../net/pidFile";
 import { waitUntilReady } from "./ready";
 
 export { processConsumerOptions, type ProcessConsumerOptions } from "./options";

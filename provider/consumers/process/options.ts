@@ -3,6 +3,7 @@ import { z } from "zod";
 import { adoptionOptions, fitsUrl, tlsFile } from "../../net/awaitAdoption";
 import { commandLine } from "../../net/commandOptions";
 import { caFile, expectStatus, httpUrl } from "../../net/httpOptions";
+import { SIGNALS } from "../../net/pidFile";
 import { describeValue, duration, flag, port, strictOptions, text, wholeNumber } from "../../net/options";
 
 const HOUR = 3_600_000;
@@ -23,8 +24,6 @@ const restart = strictOptions("restart", {
   /** The longest the command may run; then it is ended. Default: "60s". */
   timeout: duration("timeout", 100, HOUR).optional(),
 });
-
-const SIGNALS = ["SIGHUP", "SIGUSR1", "SIGUSR2", "SIGINT", "SIGTERM", "SIGQUIT", "SIGWINCH"] as const;
 
 const signal = strictOptions("signal", {
   /** A file whose first line is the id of the process. It must not outlive the process: ids are used again. */

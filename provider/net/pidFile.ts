@@ -1,7 +1,7 @@
 /** Finds the process that a pid file names, and signals it. */
 import { readFile } from "node:fs/promises";
-import { describeValue } from "../../net/options";
-import { errorCode } from "../../net/networkErrors";
+import { describeValue } from "./options";
+import { errorCode } from "./networkErrors";
 
 export type FoundProcess =
   | { readonly state: "running"; readonly pid: number }
@@ -39,6 +39,8 @@ export function isRunning(pid: number): boolean {
     return errorCode(error) === "EPERM";
   }
 }
+
+export const SIGNALS = ["SIGHUP", "SIGUSR1", "SIGUSR2", "SIGINT", "SIGTERM", "SIGQUIT", "SIGWINCH"] as const;
 
 export type SignalResult = "sent" | "absent" | "not-permitted";
 
