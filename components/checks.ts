@@ -11,7 +11,7 @@ interface CommonCheckArgs {
   readonly failureThreshold?: number;
   /** How long health must hold. 0s asks until the first healthy answer. @default "0s" */
   readonly bake?: DurationText;
-  /** How long unhealthy answers do not count yet, because consumers are moving. @default "0s"; adoption: "60s" */
+  /** How long unhealthy answers do not count yet, because consumers are moving. @default "0s"; adoption, tls: "60s" */
   readonly within?: DurationText;
   /** Whether it is asked before any consumer is touched as well. @default false; sql: true */
   readonly canary?: boolean;
@@ -62,4 +62,32 @@ export const check = {
       readonly caFile?: string;
     },
   ): Descriptor => ({ type: "adoption", ...options }),
+  /** Asks every address behind a host name which certificate it serves. */
+  tls: (
+    options: Omit<CommonCheckArgs, "canary"> & {
+      readonly host: string;
+      readonly port: number;
+      /** What to ask in place of the addresses behind `host`. */
+      readonly addresses?: string[];
+      /** The name that the certificate has to be good for. @default `host` */
+      readonly servername?: string;
+      readonly caFile?: string;
+      /** How long the certificate must still be valid. @default "0s" */
+      readonly minRemaining?: DurationText;
+      /** Of the certificate that has to be served. @default what the version's `issued.serialNumber` says, if anything */
+      readonly serialNumber?: string;
+      /** SHA-256 of the certificate that has to be served. */
+      readonly fingerprint?: string;
+      /** The secret whose `issued.serialNumber` has to be served, where several have one. */
+      readonly secret?: string;
+    },
+  ): Descriptor => ({ type: "tls", ...options }),
+  /** Runs a program without a shell; exit code 0 means healthy. */
+  command: (
+    options: CommonCheckArgs & {
+      readonly command: string[];
+      /** A value that is secret is named by its source. */
+      readonly env?: Record<string, string | SecretSource>;
+    },
+  ): Descriptor => ({ type: "command", ...options }),
 };

@@ -1,5 +1,28 @@
 import type { Descriptor, DurationText, SecretSource } from "./options";
 
+interface ToldConsumerArgs {
+  readonly name: string;
+  /** Lower waves go first. @default 0 */
+  readonly wave?: number;
+  /**
+   * Whether it stays on the version that it was told of until it is told of another one, also when it restarts by
+   * itself. It is taken at its word. @default false
+   */
+  readonly pinned?: boolean;
+  /** How long it may go on with a credential that it has read before; no longer than the secret's grace. @default "0s" */
+  readonly readersCache?: DurationText;
+  /** Where it says which version it uses. */
+  readonly adoption?: {
+    readonly url: string;
+    readonly headers?: Record<string, string | SecretSource>;
+    readonly caFile?: string;
+  };
+  /** @default "60s" */
+  readonly adoptionTimeout?: DurationText;
+  /** @default "500ms" */
+  readonly interval?: DurationText;
+}
+
 /** Workloads that the library moves. */
 export const consumer = {
   /** A process on the machine where `pulumi` runs. */
@@ -44,4 +67,66 @@ export const consumer = {
     /** Whether it may not be running yet. @default false */
     readonly optional?: boolean;
   }): Descriptor => ({ type: "process", ...options }),
+  /** A workload that is told by a signed HTTP call to reload. It is told which version, never the value. */
+  httpHook: (
+    options: ToldConsumerArgs & {
+      /** Called by POST. */
+      readonly url: string;
+      /** The key that signs each call: of 24 bytes or more, or `whsec_` and its base64. */
+      readonly signingKey: SecretSource;
+      /** While the signing key is exchanged: the one before. Each call then has both signatures. */
+      readonly formerSigningKey?: SecretSource;
+      readonly headers?: Record<string, string | SecretSource>;
+      readonly caFile?: string;
+      /** What says that it has reloaded. @default 200 to 299 */
+      readonly expectStatus?: number | number[];
+      /** The longest that one call may take. @default "10s" */
+      readonly timeout?: DurationText;
+      /** How often it is called at most, while it does not answer or is busy. @default 5 */
+      readonly attempts?: number;
+    },
+  ): Descriptor => ({ type: "httpHook", ...options }),
+  /** A workload that a program moves. The program is told which version, never the value; 0 means that it was rolled. */
+  command: (
+    options: ToldConsumerArgs & {
+      /** Program and arguments, run without a shell. Never a secret in it. */
+      readonly command: string[];
+      /** For both commands. A value that is secret is named by its source. */
+      readonly env?: Record<string, string | SecretSource>;
+      /** @default "60s" */
+      readonly timeout?: DurationText;
+      /** It only looks; 0 means that the workload uses the version and no other. In place of `adoption`. */
+      readonly confirm?: {
+        readonly command: string[];
+        /** @default "10s" */
+        readonly timeout?: DurationText;
+      };
+    },
+  ): Descriptor => ({ type: "command", ...options }),
+  /** A process on this machine that reads its credential again when it gets a signal. */
+  signal: (
+    options: ToldConsumerArgs & {
+      /** A file whose first line is the id of the process. */
+      readonly pidFile: string;
+      /** @default "SIGHUP" */
+      readonly signal?: string;
+      /** The name of the program that has to run under that id. Linux only. */
+      readonly program?: string;
+    },
+  ): Descriptor => ({ type: "signal", ...options }),
+  /** A unit of systemd on this machine. */
+  systemdUnit: (
+    options: ToldConsumerArgs & {
+      /** With its ending: `orders.service`. */
+      readonly unit: string;
+      /** @default "restart" */
+      readonly action?: "restart" | "reload" | "reload-or-restart";
+      /** @default "system" */
+      readonly manager?: "system" | "user";
+      /** The states within `active` that mean that it serves. @default ["running"] */
+      readonly subStates?: string[];
+      /** @default "90s" */
+      readonly timeout?: DurationText;
+    },
+  ): Descriptor => ({ type: "systemdUnit", ...options }),
 };

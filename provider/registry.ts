@@ -67,9 +67,25 @@ export const auditSinks: Family<Adapter<AuditSink>> = {
 };
 
 export const consumers: Family<Adapter<Consumer>> = {
+  command: async () => {
+    const module = await import("./consumers/command/index.js");
+    return { options: module.commandConsumerOptions, create: module.createCommandConsumer };
+  },
+  httpHook: async () => {
+    const module = await import("./consumers/httpHook/index.js");
+    return { options: module.httpHookConsumerOptions, create: module.createHttpHookConsumer };
+  },
   process: async () => {
     const module = await import("./consumers/process/index.js");
     return { options: module.processConsumerOptions, create: module.createProcessConsumer };
+  },
+  signal: async () => {
+    const module = await import("./consumers/signal/index.js");
+    return { options: module.signalConsumerOptions, create: module.createSignalConsumer };
+  },
+  systemdUnit: async () => {
+    const module = await import("./consumers/systemdUnit/index.js");
+    return { options: module.systemdUnitConsumerOptions, create: module.createSystemdUnitConsumer };
   },
 };
 
@@ -89,5 +105,13 @@ export const checks: Family<Adapter<HealthCheck>> = {
   adoption: async () => {
     const module = await import("./checks/adoption.js");
     return { options: module.adoptionCheckOptions, create: module.createAdoptionCheck };
+  },
+  tls: async () => {
+    const module = await import("./checks/tls.js");
+    return { options: module.tlsCheckOptions, create: module.createTlsCheck };
+  },
+  command: async () => {
+    const module = await import("./checks/command.js");
+    return { options: module.commandCheckOptions, create: module.createCommandCheck };
   },
 };
