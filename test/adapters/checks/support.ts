@@ -6,6 +6,7 @@ import * as https from "node:https";
 import * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
+import * as tls from "node:tls";
 import { setTimeout as delay } from "node:timers/promises";
 import type { AdapterContext, SecretSource, SecretValue } from "../../../provider/contracts/context";
 import type { RollTarget } from "../../../provider/contracts/consumer";
@@ -54,6 +55,21 @@ export class Servers {
     return this.listen(http.createServer(listener), "http");
   }
 
+  /** At a port that was free a moment ago. */
+  httpAt(port: number, listener: http.RequestListener): Promise<TestServer> {
+    return this.listen(http.createServer(listener), "http", { port });
+  }
+
+  /** A TLS server that says nothing, at one of the machine's own addresses. */
+  tls(
+    certificate: Pick<Certificate, "key" | "cert">,
+    at: { port?: number; address?: string } = {},
+  ): Promise<TestServer> {
+    const server = tls.createServer({ key: certificate.key, cert: certificate.cert });
+    server.on("secureConnection", (socket) => socket.on("error", () => undefined));
+    return this.listen(server, "tls", at);
+  }
+
   https(listener: http.RequestListener, certificate: Certificate): Promise<TestServer> {
     return this.listen(https.createServer({ key: certificate.key, cert: certificate.cert }, listener), "https");
   }
@@ -73,7 +89,11 @@ export class Servers {
     await Promise.all(this.open.splice(0).map((server) => server.close()));
   }
 
-  private async listen(server: net.Server, scheme: string): Promise<TestServer> {
+  private async listen(
+    server: net.Server,
+    scheme: string,
+    { port: wanted = 0, address = "127.0.0.1" }: { port?: number; address?: string } = {},
+  ): Promise<TestServer> {
     const sockets = new Set<net.Socket>();
     server.on("connection", (socket: net.Socket) => {
       sockets.add(socket);
@@ -81,14 +101,17 @@ export class Servers {
       socket.on("error", () => undefined);
     });
     server.on("tlsClientError", () => undefined);
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(wanted, address, resolve);
+    });
     const { port } = server.address() as net.AddressInfo;
     const close = () =>
       new Promise<void>((resolve) => {
         for (const socket of sockets) socket.destroy();
         server.close(() => resolve());
       });
-    const running = { port, url: `${scheme}://127.0.0.1:${port}`, close };
+    const running = { port, url: `${scheme}://${address}:${port}`, close };
     this.open.push(running);
     return running;
   }
