@@ -114,19 +114,4 @@ export const consumer = {
       readonly program?: string;
     },
   ): Descriptor => ({ type: "signal", ...options }),
-  /** A unit of systemd on this machine. */
-  systemdUnit: (
-    options: ToldConsumerArgs & {
-      /** With its ending: `orders.service`. */
-      readonly unit: string;
-      /** @default "restart" */
-      readonly action?: "restart" | "reload" | "reload-or-restart";
-      /** @default "system" */
-      readonly manager?: "system" | "user";
-      /** The states within `active` that mean that it serves. @default ["running"] */
-      readonly subStates?: string[];
-      /** @default "90s" */
-      readonly timeout?: DurationText;
-    },
-  ): Descriptor => ({ type: "systemdUnit", ...options }),
 };

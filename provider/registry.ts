@@ -83,10 +83,6 @@ export const consumers: Family<Adapter<Consumer>> = {
     const module = await import("./consumers/signal/index.js");
     return { options: module.signalConsumerOptions, create: module.createSignalConsumer };
   },
-  systemdUnit: async () => {
-    const module = await import("./consumers/systemdUnit/index.js");
-    return { options: module.systemdUnitConsumerOptions, create: module.createSystemdUnitConsumer };
-  },
 };
 
 export const checks: Family<Adapter<HealthCheck>> = {
