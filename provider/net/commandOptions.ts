@@ -4,7 +4,7 @@ import type { AdapterContext } from "../contracts/context";
 import type { RollTarget } from "../contracts/consumer";
 import { secretSourceSchema, type SecretSource } from "../contracts/secretSource";
 import { ConfigurationError } from "../lifecycle/errors";
-import { describeValue, text } from "./options";
+import { describeValue } from "./options";
 import { containsSecret } from "./redact";
 import { describeTarget, publicTarget } from "./target";
 
@@ -24,15 +24,32 @@ export function commandLine(what: string, example: string) {
 /** What the program is told by ourselves begins so. */
 const OURS = "ROTATION_";
 
+const badName =
+  `the name of a variable must be a text of 1 to 200 characters without "=" and a null character, and not begin with ` +
+  `${OURS}, which tells the program its target`;
+
+const badContent = {
+  error:
+    'a variable must be a text without a null character or a source of a secret, such as { "from": "env", "name": "TOKEN" }',
+};
+
+const isName = (name: string) =>
+  name.length >= 1 && name.length <= 200 && !/[=\0]/.test(name) && !name.startsWith(OURS);
+
 /** Variable to value. A value that is secret is named by its source, so that it is in no state. */
 export const commandEnv = z.record(
-  text("the name of a variable", 200).refine((name) => !/[=\0]/.test(name) && !name.startsWith(OURS), {
-    error: `the name of a variable must contain no "=" and not begin with ${OURS}, which tells the program its target`,
-  }),
-  z.union([z.string().refine((value) => !value.includes("\0")), secretSourceSchema("a variable's value")], {
-    error:
-      'a variable must be a text without a null character or a source of a secret, such as { "from": "env", "name": "TOKEN" }',
-  }),
+  z.string().refine(isName),
+  z.union(
+    [z.string().refine((value) => !value.includes("\0"), badContent), secretSourceSchema("a variable's value")],
+    badContent,
+  ),
+  {
+    // What is wrong with a name is only within the issue of the record.
+    error: (issue) =>
+      issue.code === "invalid_key"
+        ? `${badName}; one is ${describeValue(issue.path?.at(-1))}`
+        : 'env must be an object of variables, such as { "REGION": "eu" }',
+  },
 );
 
 export type CommandEnv = Readonly<Record<string, string | SecretSource>>;
