@@ -34,6 +34,8 @@ export function fetchCertificate(where: TlsAddress, signal: AbortSignal): Promis
       ...(authorities === undefined ? {} : { ca: authorities }),
     });
     const end = () => socket.destroy();
+    // The name may have been looked up for longer than there was time.
+    if (signal.aborted) end();
     signal.addEventListener("abort", end, { once: true });
     socket.on("secureConnect", () => {
       const certificate = socket.getPeerX509Certificate();

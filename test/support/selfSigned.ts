@@ -18,10 +18,25 @@ const COMMON_NAME = oid("550403");
 const SUBJECT_ALT_NAME = oid("551d11");
 const BASIC_CONSTRAINTS = oid("551d13");
 
+const DAY_MS = 86_400_000;
+
+export interface CertificateDetails {
+  /** Its serial number in hexadecimal, of at most 16 digits and the first below 8. Default: random. */
+  readonly serialNumber?: string;
+  /** Default: in a day. */
+  readonly validTo?: Date;
+}
+
 /** @param host The only host name or IPv4 address that the certificate is good for. */
-export function selfSigned(host: string): { certificate: string; key: string } {
+export function selfSigned(
+  host: string,
+  { serialNumber, validTo = new Date(Date.now() + DAY_MS) }: CertificateDetails = {},
+): { certificate: string; key: string } {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const name = sequence(der(0x31, sequence(COMMON_NAME, der(0x0c, Buffer.from("test")))));
+  const serial =
+    serialNumber === undefined ? Buffer.concat([Buffer.from([1]), randomBytes(8)]) : Buffer.from(serialNumber, "hex");
+  // A name of its own: among several authorities of one name, OpenSSL may take the wrong one.
+  const name = sequence(der(0x31, sequence(COMMON_NAME, der(0x0c, Buffer.from(`test ${serial.toString("hex")}`)))));
   const alternative = isIP(host) ? der(0x87, Buffer.from(host.split(".").map(Number))) : der(0x82, Buffer.from(host));
   const extensions = sequence(
     sequence(SUBJECT_ALT_NAME, der(0x04, sequence(alternative))),
@@ -29,10 +44,10 @@ export function selfSigned(host: string): { certificate: string; key: string } {
   );
   const body = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
-    der(0x02, Buffer.concat([Buffer.from([1]), randomBytes(8)])),
+    der(0x02, serial),
     ECDSA_WITH_SHA256,
     name,
-    sequence(time(new Date(Date.now() - 86_400_000)), time(new Date(Date.now() + 86_400_000))),
+    sequence(time(new Date(Math.min(Date.now(), validTo.getTime()) - DAY_MS)), time(validTo)),
     name,
     publicKey.export({ type: "spki", format: "der" }),
     der(0xa3, extensions),
