@@ -104,9 +104,9 @@ describe("command consumer", () => {
     }
     const [run] = told();
     assert.equal(run?.env["REGION"], "eu");
-    assert.equal(run?.env["TOKEN"], "resolved-from-env");
-    assert.equal(run?.env["PATH"], process.env["PATH"]);
-    assert.equal(run?.env["ROTATING_TEST_ADMIN"], undefined);
+    assert.equal(run.env["TOKEN"], "resolved-from-env");
+    assert.equal(run.env["PATH"], process.env["PATH"]);
+    assert.equal(run.env["ROTATING_TEST_ADMIN"], undefined);
   });
 
   it("says in the log what the program wrote, without a secret", async () => {

@@ -1,0 +1,72 @@
+/** What a program writes about consumers that are told and about the further checks, held against what adapters take. */
+import assert from "node:assert/strict";
+import { check } from "../../../components/checks";
+import { consumer } from "../../../components/consumers";
+import type { Descriptor } from "../../../components/options";
+import * as registry from "../../../provider/registry";
+import { problems } from "../../adapters/checks/support";
+
+const TOKEN = { from: "env", name: "TOKEN" } as const;
+const ADOPTION = { url: "https://app/", headers: { authorization: TOKEN }, caFile: "/ca.pem" };
+const BY_ADOPTION = { adoption: ADOPTION, adoptionTimeout: "2m", interval: "1s" } as const;
+const TOLD = { name: "orders", wave: 2, pinned: true, readersCache: "5m" } as const;
+const CHECKED = {
+  name: "orders",
+  interval: "2s",
+  timeout: "3s",
+  failureThreshold: 2,
+  bake: "1m",
+  within: "2m",
+} as const;
+
+const CONSUMERS: Readonly<Record<string, Descriptor>> = {
+  httpHook: consumer.httpHook({
+    ...{ ...TOLD, ...BY_ADOPTION, url: "https://app/reload", signingKey: TOKEN, formerSigningKey: TOKEN },
+    ...{ headers: { "x-team": "orders", authorization: TOKEN }, caFile: "/ca.pem", expectStatus: [200, 202] },
+    ...{ timeout: "20s", attempts: 3 },
+  }),
+  command: consumer.command({
+    ...{ ...TOLD, adoptionTimeout: "2m", interval: "1s", command: ["orders-ctl", "reload"], timeout: "5m" },
+    ...{ env: { REGION: "eu", TOKEN }, confirm: { command: ["orders-ctl", "uses-version"], timeout: "5s" } },
+  }),
+  signal: consumer.signal({ ...TOLD, ...BY_ADOPTION, pidFile: "/run/a.pid", signal: "SIGUSR1", program: "orders" }),
+};
+
+const CHECKS: Readonly<Record<string, Descriptor>> = {
+  tls: check.tls({
+    ...{ ...CHECKED, host: "orders.internal", port: 443, addresses: ["10.0.0.7"], servername: "orders" },
+    ...{ caFile: "/ca.pem", minRemaining: "14d", fingerprint: "ab".repeat(32), secret: "web" },
+  }),
+  command: check.command({
+    ...CHECKED,
+    canary: true,
+    command: ["orders-ctl", "healthy"],
+    env: { REGION: "eu", TOKEN },
+  }),
+};
+
+/** Options that another one excludes. */
+const EXCLUDED: Readonly<Record<string, readonly string[]>> = {
+  "consumer command": ["adoption"],
+  "check tls": ["serialNumber", "canary"],
+};
+
+describe("what a program writes about consumers and checks", () => {
+  for (const [what, family, descriptors] of [
+    ["consumer", registry.consumers, CONSUMERS],
+    ["check", registry.checks, CHECKS],
+  ] as const) {
+    for (const [type, descriptor] of Object.entries(descriptors)) {
+      it(`can name every option of the ${what} "${type}", and the adapter takes it`, async () => {
+        const adapter = await family[type]!();
+        const options = Object.keys((adapter.options as unknown as { shape: object }).shape);
+        const excluded = EXCLUDED[`${what} ${type}`] ?? [];
+        assert.deepEqual(
+          options.filter((name) => !(name in descriptor) && !excluded.includes(name)),
+          [],
+        );
+        assert.equal(problems(adapter.options.safeParse(descriptor)), "");
+      });
+    }
+  }
+});
