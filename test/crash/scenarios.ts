@@ -191,6 +191,13 @@ const FURTHER: readonly Scenario[] = [
     stopAt: "every third call",
   },
   {
+    name: "a rollout that is renamed",
+    prepare: async (site) => site.clean(UP),
+    run: up({ rollout: "shop" }),
+    then: [up({ rollout: "shop" })],
+    stopAt: "new calls",
+  },
+  {
     name: "release",
     prepare: async (site) => {
       await site.clean(UP);

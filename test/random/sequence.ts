@@ -715,9 +715,10 @@ export class Sequence implements Watcher {
     if (!window) return;
     const before = world.ledger?.counters.version ?? 0;
     world.clock.time = nextOpening(window, world.clock.time + 91 * DAY);
-    await this.up(CLEAN);
+    const isRotated = () => (world.ledger?.counters.version ?? 0) !== before;
+    for (let run = 0; run < 2 && !isRotated(); run++) await this.up(CLEAN);
     this.tally.count("window");
-    if ((world.ledger?.counters.version ?? 0) === before) throw new Broken("window: nothing is rotated when it opens");
+    if (!isRotated()) throw new Broken("window: nothing is rotated when it opens");
   }
 
   /** The end of everything: nothing of ours stays. */
