@@ -2,7 +2,7 @@
 import { env } from "node:process";
 import { adopt, type AdoptionOrder } from "../../provider/rotation/adopt";
 import { randomId } from "../../provider/rotation/fingerprint";
-import type { LedgerState } from "../../provider/lifecycle/ledger";
+import { LEDGER_SCHEMA, type LedgerState } from "../../provider/lifecycle/ledger";
 import { release } from "../../provider/rotation/release";
 import type { Parts } from "../../provider/rotation/session";
 import { Runtime } from "../../provider/runtime";
@@ -435,6 +435,8 @@ export class Sequence implements Watcher {
     const body = newest.contents.body as LedgerState;
     if (!backup || !older || world.restored || world.newer || secret.migrateFrom !== null) return;
     if (backup.store !== secret.home || older === body || world.foreignLease()) return;
+    // Of a newer package, which is gone again: nothing here can read it.
+    if (older.schema > LEDGER_SCHEMA) return;
     world.restored = newest;
     world.wasRestored = true;
     putBack(backup, { values });
