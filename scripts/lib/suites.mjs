@@ -22,7 +22,7 @@ export const SUITES = {
   rules: { budgetMs: 6 * MINUTE, needsPulumi: false },
   // Always the same sequences, so that what fails was broken by a change; the crash suite looks at others.
   random: {
-    budgetMs: 12 * MINUTE,
+    budgetMs: 15 * MINUTE,
     needsPulumi: false,
     env: { ROTATION_RANDOM_RUNS: "20000", ROTATION_RANDOM_SEED: "7" },
   },
