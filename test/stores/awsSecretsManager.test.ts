@@ -325,7 +325,7 @@ describe("the store in AWS Secrets Manager", function () {
       );
       assert.equal((await store.load()).revision, revision, "the ledger is as it was");
       assert.deepEqual((await store.load()).body, { n: 98 });
-    });
+    }).timeout(180_000);
 
     it("stores tokens that are no version ids of AWS", async () => {
       await site.fresh();
