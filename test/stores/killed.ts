@@ -1,17 +1,18 @@
 /** A run that is killed at each of its calls, with a store behind a server. */
 import assert from "node:assert/strict";
-import { MOMENTS, MORE_RUNS, stopAndSettle } from "../crash/cells";
+import { MORE_RUNS, stopAndSettle } from "../crash/cells";
 import { Compiled } from "../crash/compiled";
 import { MAIN, type Scenario } from "../crash/scenarios";
-import type { Call } from "../crash/victim";
+import type { Call, Moment } from "../crash/victim";
 import { Victims } from "../crash/victims";
 import { startPostgres, type PostgresServer } from "../support/postgres";
 import { StoreSite, type StoreUnderTest } from "./storeSite";
 
 const PARALLEL = 3;
+/** Killed after a call is killed before the next one: only the crash matrix, which counts, has both. */
+const MOMENTS: readonly Moment[] = ["before", "lost"];
 
-/** The trail is no part of the store: a run that is killed before it writes there is one killed after its commit. */
-const ALL_CALLS = /(?<!audit\.record)$/;
+const ALL_CALLS = /./;
 /** Where the store is asked for something else than in a rotation; its commits are those of a rotation. */
 const OTHER_CALLS = /(store|issuer)\.(?!commit)\w+$/;
 

@@ -25,18 +25,21 @@ export interface CertificateDetails {
   readonly serialNumber?: string;
   /** Default: in a day. */
   readonly validTo?: Date;
+  /** Its common name. Default: one of its own. */
+  readonly commonName?: string;
 }
 
 /** @param host The only host name or IPv4 address that the certificate is good for. */
 export function selfSigned(
   host: string,
-  { serialNumber, validTo = new Date(Date.now() + DAY_MS) }: CertificateDetails = {},
+  { serialNumber, validTo = new Date(Date.now() + DAY_MS), commonName }: CertificateDetails = {},
 ): { certificate: string; key: string } {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const serial =
     serialNumber === undefined ? Buffer.concat([Buffer.from([1]), randomBytes(8)]) : Buffer.from(serialNumber, "hex");
   // A name of its own: among several authorities of one name, OpenSSL may take the wrong one.
-  const name = sequence(der(0x31, sequence(COMMON_NAME, der(0x0c, Buffer.from(`test ${serial.toString("hex")}`)))));
+  const named = commonName ?? `test ${serial.toString("hex")}`;
+  const name = sequence(der(0x31, sequence(COMMON_NAME, der(0x0c, Buffer.from(named)))));
   const alternative = isIP(host) ? der(0x87, Buffer.from(host.split(".").map(Number))) : der(0x82, Buffer.from(host));
   const extensions = sequence(
     sequence(SUBJECT_ALT_NAME, der(0x04, sequence(alternative))),

@@ -166,7 +166,7 @@ async function writeCredentials(folder: string): Promise<void> {
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   const options = { mode: 0o600 };
   await writeFile(join(folder, "sa.key"), privateKey.export({ type: "pkcs1", format: "pem" }), options);
-  const client = selfSigned("client.test");
+  const client = selfSigned("client.test", { commonName: "test" });
   await writeFile(join(folder, "client.crt"), client.certificate, options);
   await writeFile(join(folder, "client.key"), client.key, options);
   const lines = Object.entries(USERS).map(
