@@ -180,8 +180,8 @@ describe("the tables of the documentation", () => {
   it("name every option of every adapter on its page", async () => {
     const missing: string[] = [];
     for (const [page, family, types] of [
-      ["docs/checks.md", registry.checks, Object.keys(registry.checks)],
-      ["docs/consumers.md", registry.consumers, Object.keys(registry.consumers)],
+      ["docs/checks.md", registry.checks, typesOf(registry.checks)],
+      ["docs/consumers.md", registry.consumers, typesOf(registry.consumers)],
       ["docs/stores/file.md", registry.stores, ["file"]],
       ["docs/stores/vault.md", registry.stores, ["vaultKv"]],
       ["docs/stores/aws.md", registry.stores, ["awsSecretsManager"]],
@@ -212,6 +212,11 @@ describe("the tables of the documentation", () => {
     assert.deepEqual(named.sort(), [...new Set([...literal, ...passedOn])].sort());
   });
 });
+
+/** Other tests of the same process put adapters in memory there. */
+function typesOf(family: object): string[] {
+  return Object.keys(family).filter((type) => type !== "memory");
+}
 
 /** The names in the lines "Tests:" of a page. */
 function testsNamedIn(text: string): string[] {
