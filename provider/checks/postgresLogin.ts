@@ -4,6 +4,7 @@ import type { Client, ClientConfig } from "pg";
 import type { StoredVersion } from "../contracts/store";
 import { ConfigurationError } from "../lifecycle/errors";
 import { errorCode } from "../net/networkErrors";
+import { loadOptional } from "../net/optionalPackage";
 
 /** How the sessions of checks are called in `pg_stat_activity`. */
 export const APPLICATION_NAME = "pulumi-rotating-secrets check";
@@ -11,19 +12,12 @@ export const APPLICATION_NAME = "pulumi-rotating-secrets check";
 export type LoadPg = () => Promise<{ readonly Client: typeof Client }>;
 
 /** `pg` is an optional peer dependency: only who uses an sql check needs it. */
-export const loadPg: LoadPg = async () => {
-  try {
-    const pg = await import("pg");
-    return pg.default;
-  } catch (error) {
-    const code = errorCode(error);
-    if (code !== "ERR_MODULE_NOT_FOUND" && code !== "MODULE_NOT_FOUND") throw error;
-    throw new ConfigurationError(
-      `An sql check needs the package "pg", which is not installed. Nothing was asked. ` +
-        `Install it beside the program: npm install pg`,
-    );
-  }
-};
+export const loadPg: LoadPg = () =>
+  loadOptional(
+    () => import("pg"),
+    `An sql check needs the package "pg", which is not installed. Nothing was asked. ` +
+      `Install it beside the program: npm install pg`,
+  );
 
 /**
  * @returns how to log in AS the version: by its `url` where that names user and password, else by its fields.

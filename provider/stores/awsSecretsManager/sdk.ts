@@ -1,7 +1,7 @@
 /** Loads AWS's SDK when it is first needed: only programs that keep secrets there have to install it. */
 import type * as Credentials from "@aws-sdk/credential-providers";
 import type * as SecretsManager from "@aws-sdk/client-secrets-manager";
-import { ConfigurationError } from "../../lifecycle/errors";
+import { loadOptional } from "../../net/optionalPackage";
 
 export type SecretsManagerSdk = typeof SecretsManager;
 export type CredentialsSdk = typeof Credentials;
@@ -18,15 +18,6 @@ export function loadCredentials(
   return loaded("@aws-sdk/credential-providers", "`profile` and `assumeRole` of the store awsSecretsManager", load);
 }
 
-async function loaded<T>(name: string, user: string, load: () => Promise<unknown>): Promise<T> {
-  try {
-    const module = (await load()) as T & { readonly default?: T };
-    return module.default ?? module;
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code !== "MODULE_NOT_FOUND" && code !== "ERR_MODULE_NOT_FOUND") throw error;
-    throw new ConfigurationError(
-      `${user} needs the package "${name}", which is not installed. Run: npm install ${name}`,
-    );
-  }
+function loaded<T>(name: string, user: string, load: () => Promise<unknown>): Promise<T> {
+  return loadOptional(load, `${user} needs the package "${name}", which is not installed. Run: npm install ${name}`);
 }

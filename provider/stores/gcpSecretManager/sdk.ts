@@ -1,25 +1,21 @@
 /** Loads Google's client when it is first needed: only programs that keep a secret there have to install it. */
 import { createRequire } from "node:module";
 import type * as Sdk from "@google-cloud/secret-manager";
-import { ConfigurationError } from "../../lifecycle/errors";
+import { loadOptional } from "../../net/optionalPackage";
 import { addressOf, type GcpSecretManagerOptions } from "./options";
 
 export const PACKAGE = "@google-cloud/secret-manager";
 
 export type SdkClient = Sdk.SecretManagerServiceClient;
 
-export async function loadSdk(load: () => Promise<unknown> = () => import("@google-cloud/secret-manager")) {
-  try {
-    const loaded = (await load()) as typeof Sdk & { readonly default?: typeof Sdk };
-    return loaded.default ?? loaded;
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code !== "MODULE_NOT_FOUND" && code !== "ERR_MODULE_NOT_FOUND") throw error;
-    throw new ConfigurationError(
-      `Secrets in Google Cloud Secret Manager need the package "${PACKAGE}", which is not installed. ` +
-        `Run: npm install ${PACKAGE}`,
-    );
-  }
+export function loadSdk(
+  load: () => Promise<unknown> = () => import("@google-cloud/secret-manager"),
+): Promise<typeof Sdk> {
+  return loadOptional(
+    load,
+    `Secrets in Google Cloud Secret Manager need the package "${PACKAGE}", which is not installed. ` +
+      `Run: npm install ${PACKAGE}`,
+  );
 }
 
 export async function makeClient(options: GcpSecretManagerOptions): Promise<SdkClient> {
