@@ -8,9 +8,10 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { createRequire } from "node:module";
-import * as net from "node:net";
+import type * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
+import { freePort } from "./servers";
 
 export interface PostgresServerOptions {
   /** Name of the superuser. Default `postgres`. */
@@ -347,17 +348,6 @@ function isReady(workspace: Workspace): boolean {
   } catch {
     return false; // Not there yet.
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = net.createServer();
-    probe.once("error", reject);
-    probe.listen(0, HOST, () => {
-      const { port } = probe.address() as net.AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
 }
 
 function logFile(workspace: Workspace): string {
