@@ -35,9 +35,15 @@ const ENCODINGS = {
 } as const;
 const PLACEHOLDER = /\$\{([^}:]*)(?::([^}]*))?\}/g;
 
-const TEMPLATES = "where a template holds ${field}, ${field:uri}, ${field:json} or ${field:base64}";
-const FIELDS_ALLOWED = `format must be one of ${NAMES.map((name) => JSON.stringify(name)).join(", ")} or { fields: { name: "template", … } }, ${TEMPLATES}`;
-const ALLOWED = FIELDS_ALLOWED.replace(" or {", ", {").replace(" }, where", ' } or { text: "template" }, where');
+const allowed = (...more: string[]) => {
+  const forms = [...NAMES.map((name) => JSON.stringify(name)), '{ fields: { name: "template", … } }', ...more];
+  return (
+    `format must be one of ${forms.slice(0, -1).join(", ")} or ${forms.at(-1)}, ` +
+    "where a template holds ${field}, ${field:uri}, ${field:json} or ${field:base64}"
+  );
+};
+const FIELDS_ALLOWED = allowed();
+const ALLOWED = allowed('{ text: "template" }');
 
 /** For stores that keep a text: anything but a name of a format, a template of fields or one of a text is refused. */
 export const payloadFormat = z.union([z.enum(NAMES), templateFields(ALLOWED), textTemplate(ALLOWED)], {
