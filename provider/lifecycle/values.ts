@@ -25,3 +25,7 @@ export interface VersionRef {
   readonly version: number;
   readonly token: string;
 }
+
+export function isSameRef(a: VersionRef | null, b: VersionRef | null): boolean {
+  return a === b || (a !== null && b !== null && a.version === b.version && a.token === b.token);
+}

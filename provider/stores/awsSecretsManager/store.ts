@@ -11,6 +11,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { AdapterContext } from "../../contracts/context";
+import { notStored, staleRevision } from "../../contracts/refusals";
 import type { LedgerSnapshot, Payload, Revision, SecretStore, StoredVersion, VersionRef } from "../../contracts/store";
 import { parsePayload } from "../../lifecycle/payload";
 import { Api } from "./api";
@@ -32,9 +33,10 @@ import {
   versionIdOf,
 } from "./labels";
 import { COMPANION_SUFFIX, locationOf, type AwsSecretsManagerOptions } from "./options";
-import { conflict, damaged, isCurrent, notStored, nothingCurrent, otherCurrent } from "./refusals";
+import { damaged, isCurrent, nothingCurrent, otherCurrent } from "./refusals";
 import { AwsSecret, type SecretState } from "./secret";
 import { scheduleDeletion } from "./teardown";
+import { isSameRef } from "../../lifecycle/values";
 
 /** The revision of a store to which nothing was ever committed. */
 const NOTHING: Revision = "0";
@@ -86,12 +88,12 @@ class AwsSecretsManagerStore implements SecretStore {
     const packed = pack("The ledger", { format: 1, ledger: body });
     const seen = await this.companion.describe();
     // Before anything is written: AWS keeps each version for a day, and has a quota of them.
-    if (revisionOf(seen) !== expected) throw conflict(this.location, expected, revisionOf(seen));
+    if (revisionOf(seen) !== expected) throw staleRevision(this.location, expected, revisionOf(seen));
     await this.readyCompanion(seen);
     const revision = randomUUID();
     await this.companion.put(revision, packed, CANDIDATE);
     const moved = await this.companion.moveLabel(LEDGER, expected === NOTHING ? undefined : expected, revision);
-    if (!moved) throw conflict(this.location, expected, "another");
+    if (!moved) throw staleRevision(this.location, expected, "another");
     return revision;
   }
 
@@ -110,7 +112,7 @@ class AwsSecretsManagerStore implements SecretStore {
     const { native, companion } = await this.lookAt(fence);
     if (!isStored(companion, ref)) throw notStored(this.location, ref);
     const current = currentRef(native, companion);
-    if (!isSame(current, ref) && !isSame(current, expected)) throw otherCurrent(this.location, current, expected);
+    if (!isSameRef(current, ref) && !isSameRef(current, expected)) throw otherCurrent(this.location, current, expected);
     // Its native version may be gone, or its label: by a crash before it was stored, or by somebody's hand.
     const state = await this.storeNative(ref, native, undefined, []);
     const id = versionIdOf(ref);
@@ -180,7 +182,7 @@ class AwsSecretsManagerStore implements SecretStore {
   async retire(ref: VersionRef): Promise<void> {
     const { native, companion } = await this.look();
     const id = versionIdOf(ref);
-    if (isSame(currentRef(native, companion), ref)) throw isCurrent(this.location, ref);
+    if (isSameRef(currentRef(native, companion), ref)) throw isCurrent(this.location, ref);
     if (!isStored(companion, ref)) return;
     // AWS deletes no single version. One without a label counts as deleted: AWS collects it.
     if (native?.deletedOn === undefined)
@@ -204,7 +206,7 @@ class AwsSecretsManagerStore implements SecretStore {
   /** @throws ConflictError when the ledger is no longer at `fence`. */
   private async lookAt(fence: Revision): Promise<Seen> {
     const seen = await this.look();
-    if (revisionOf(seen.companion) !== fence) throw conflict(this.location, fence, revisionOf(seen.companion));
+    if (revisionOf(seen.companion) !== fence) throw staleRevision(this.location, fence, revisionOf(seen.companion));
     return seen;
   }
 
@@ -279,9 +281,5 @@ function revisionOf(companion: SecretState | null): Revision {
 }
 
 function isStored(companion: SecretState | null, ref: VersionRef): boolean {
-  return storedRefs(companion).some((stored) => isSame(stored, ref));
-}
-
-function isSame(a: VersionRef | null, b: VersionRef | null): boolean {
-  return a === b || (a !== null && b !== null && a.version === b.version && a.token === b.token);
+  return storedRefs(companion).some((stored) => isSameRef(stored, ref));
 }

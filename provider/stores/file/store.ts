@@ -14,8 +14,10 @@
 import type { KeyObject } from "node:crypto";
 import { join, resolve } from "node:path";
 import type { AdapterContext } from "../../contracts/context";
+import { notStored, otherCurrent, staleRevision } from "../../contracts/refusals";
 import type { LedgerSnapshot, Payload, Revision, SecretStore, StoredVersion, VersionRef } from "../../contracts/store";
-import { ConflictError, NotFoundError, StateError } from "../../lifecycle/errors";
+import { StateError } from "../../lifecycle/errors";
+import { isSameRef } from "../../lifecycle/values";
 import { exists, makePrivateFolder } from "./durableFiles";
 import { translatingFailures } from "./failures";
 import { createHeader, newHeader, readHeader, type StoreHeader } from "./header";
@@ -100,10 +102,11 @@ class FileStore implements SecretStore {
     return this.attempt(`make version ${ref.version} current`, async () => {
       const head = await this.headAt(fence);
       // Opened, not only looked up: what cannot be decrypted must not become current.
-      if (this.key === undefined || (await this.readStored(this.key, ref)) === undefined) throw this.notStored(ref);
+      if (this.key === undefined || (await this.readStored(this.key, ref)) === undefined)
+        throw notStored(this.location, ref);
       const { body, current } = head.document;
-      if (isSame(current, ref)) return head.revision;
-      if (!isSame(current, expected)) throw this.otherCurrent(current, expected);
+      if (isSameRef(current, ref)) return head.revision;
+      if (!isSameRef(current, expected)) throw otherCurrent(this.location, current, expected);
       return this.append(head, { body, current: { version: ref.version, token: ref.token } });
     });
   }
@@ -119,7 +122,7 @@ class FileStore implements SecretStore {
   read(selector: VersionRef | "current"): Promise<StoredVersion> {
     return this.attempt(describe(selector, "read "), async () => {
       const stored = selector === "current" ? await this.readCurrent() : await this.readIfMade(selector);
-      if (stored === undefined) throw this.notStored(selector);
+      if (stored === undefined) throw notStored(this.location, selector);
       return stored;
     });
   }
@@ -141,7 +144,7 @@ class FileStore implements SecretStore {
   retire(ref: VersionRef): Promise<void> {
     return this.attempt(`delete version ${ref.version}`, async () => {
       const { document, number } = await this.head();
-      if (isSame(document.current, ref)) {
+      if (isSameRef(document.current, ref)) {
         throw new StateError(
           `Version ${ref.version} in ${this.location} is the current one (ledger revision ${number}): it cannot be ` +
             "deleted. Nothing was changed. Promote another version first.",
@@ -165,7 +168,7 @@ class FileStore implements SecretStore {
   /** The newest revision if it is `expected`. Only `append` can tell for sure that it still is. */
   private async headAt(expected: Revision): Promise<Head> {
     const head = await this.head();
-    if (head.revision !== expected) throw this.conflict(expected, head.revision);
+    if (head.revision !== expected) throw staleRevision(this.location, expected, head.revision);
     return head;
   }
 
@@ -173,7 +176,8 @@ class FileStore implements SecretStore {
     const key = await this.openOrMake();
     const next = head.number + 1;
     const content = seal(key, ledgerRole(next), JSON.stringify(document));
-    if (!(await this.revisions.create(next, content))) throw this.conflict(head.revision, `${next} or later`);
+    if (!(await this.revisions.create(next, content)))
+      throw staleRevision(this.location, head.revision, `${next} or later`);
     return revisionOf(next, content);
   }
 
@@ -259,39 +263,12 @@ class FileStore implements SecretStore {
     return translatingFailures(this.location, doing, action);
   }
 
-  private conflict(expected: Revision, found: string): ConflictError {
-    return new ConflictError(
-      `The ledger in ${this.location} is at revision ${found}, not ${expected}: somebody else changed it meanwhile. ` +
-        "Nothing was changed by this run. Load the ledger again and decide anew.",
-    );
-  }
-
-  private otherCurrent(current: VersionRef | null, expected: VersionRef | null): ConflictError {
-    const name = (ref: VersionRef | null) => (ref === null ? "no version" : `version ${ref.version} (${ref.token})`);
-    return new ConflictError(
-      `In ${this.location} ${name(current)} is current, not ${name(expected)}: somebody else changed it. ` +
-        "Nothing was changed by this run. Load the ledger again and decide anew.",
-    );
-  }
-
-  private notStored(selector: VersionRef | "current"): NotFoundError {
-    return new NotFoundError(
-      selector === "current"
-        ? `No version is current in ${this.location}. Promote one first.`
-        : `Version ${selector.version} (${selector.token}) is not stored in ${this.location}. Nothing was changed.`,
-    );
-  }
-
   private damaged(what: string): StateError {
     return new StateError(
       `In ${this.location} ${what} was changed, cut short or put there from elsewhere: it cannot be opened with the ` +
         "key that opens the store. Nothing was changed. Restore the folder from a backup, and find out who changed it.",
     );
   }
-}
-
-function isSame(a: VersionRef | null, b: VersionRef | null): boolean {
-  return a === b || (a !== null && b !== null && a.version === b.version && a.token === b.token);
 }
 
 /** The mark tells a revision from one of the same number that was committed after a backup was put back. */

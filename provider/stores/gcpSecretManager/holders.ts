@@ -4,10 +4,11 @@
  */
 import type { StoredVersion, VersionRef } from "../../contracts/store";
 import { StateError } from "../../lifecycle/errors";
+import { isSameRef } from "../../lifecycle/values";
 import { payloadText, renderPayload, type PayloadFormat } from "../../lifecycle/payload";
 import type { Companion } from "./companion";
 import type { Native, Newest } from "./native";
-import { find, holderOf, isSame, type Rotation } from "./record";
+import { find, holderOf, type Rotation } from "./record";
 
 /** What is in the native secret for a stored version. */
 export function renderedBytes(stored: StoredVersion, format: PayloadFormat | undefined): Buffer {
@@ -71,7 +72,7 @@ export class Holders {
 /** Nothing where it is recorded already. */
 export function withNative(rotation: Rotation, ref: VersionRef, number: number): Rotation {
   const versions = rotation.versions.map((kept) =>
-    isSame(kept.ref, ref) && !kept.native.includes(number) ? { ...kept, native: [...kept.native, number] } : kept,
+    isSameRef(kept.ref, ref) && !kept.native.includes(number) ? { ...kept, native: [...kept.native, number] } : kept,
   );
   return { ...rotation, versions };
 }

@@ -1,11 +1,12 @@
 /** What moves the native "current": promotion, and taking it away. */
+import { notStored, otherCurrent, staleRevision } from "../../contracts/refusals";
 import type { Revision, VersionRef } from "../../contracts/store";
 import type { AdapterContext } from "../../contracts/context";
-import { ConflictError, NotFoundError } from "../../lifecycle/errors";
+import { isSameRef } from "../../lifecycle/values";
 import type { Companion } from "./companion";
 import { currentOf, renderedBytes, withNative, type Holders } from "./holders";
 import type { Native, Newest } from "./native";
-import { changed, find, holderOf, isSame, type Kept, type Rotation } from "./record";
+import { changed, find, holderOf, type Kept, type Rotation } from "./record";
 import type { PayloadFormat } from "../../lifecycle/payload";
 
 export interface Parts {
@@ -20,10 +21,7 @@ export interface Parts {
 /** @throws ConflictError */
 export function checkRevision(rotation: Rotation, expected: Revision, location: string): void {
   if (String(rotation.ledger) === expected) return;
-  throw new ConflictError(
-    `The ledger in ${location} is at revision ${rotation.ledger}, not ${expected}: somebody else changed it meanwhile. ` +
-      "Nothing was changed by this run. Load the ledger again and decide anew.",
-  );
+  throw staleRevision(location, expected, String(rotation.ledger));
 }
 
 /** The metadata; that `ref` is not in them is made certain. */
@@ -42,23 +40,23 @@ export async function promote(parts: Parts, ref: VersionRef, expected: VersionRe
   checkRevision(rotation, fence, location);
   const kept = find(rotation, ref);
   const stored = kept && (await holders.read(ref));
-  if (stored === undefined) throw notStored(parts, ref);
+  if (stored === undefined) throw notStored(location, ref);
   const payload = renderedBytes(stored, parts.format);
   const newest = await native.newest(rotation.accountedFor ?? 0);
   const current = currentOf(rotation, newest);
   const isPayload = newest.data?.equals(payload) === true;
-  if (isSame(current, ref) && isPayload) {
+  if (isSameRef(current, ref) && isPayload) {
     await native.label(newest.number);
     return giveBack(parts, kept, newest.number);
   }
   // Added by a run that was stopped before it was recorded; then what it expected is what was current before.
   const isUnrecorded = isPayload && holderOf(rotation, newest.number) === undefined;
-  if (!isUnrecorded && !isSame(current, ref) && !isSame(current, expected))
-    throw otherCurrent(parts, current, expected);
+  if (!isUnrecorded && !isSameRef(current, ref) && !isSameRef(current, expected))
+    throw otherCurrent(location, current, expected, "nothing that this package put there");
 
   await companion.change((now) => {
     checkRevision(now, fence, location);
-    if (find(now, ref) === undefined) throw notStored(parts, ref);
+    if (find(now, ref) === undefined) throw notStored(location, ref);
     const intent = `promote version ${ref.version} (${ref.token})`;
     return { ...now, accountedFor: now.accountedFor ?? newest.number, intent };
   });
@@ -69,7 +67,7 @@ export async function promote(parts: Parts, ref: VersionRef, expected: VersionRe
   const missing = isNewSecret ? undefined : await holders.account(await companion.read(), number);
   const recorded = await companion.change((now) => {
     const known = isNewSecret ? withoutNatives(now) : merged(now, missing ?? now);
-    if (find(known, ref) === undefined) throw notStored(parts, ref);
+    if (find(known, ref) === undefined) throw notStored(location, ref);
     const accountedFor = isNewSecret ? number : Math.max(known.accountedFor ?? 0, number);
     return { ...withNative(known, ref, number), accountedFor, intent: undefined };
   });
@@ -135,17 +133,4 @@ function without(rotation: Rotation, number: number): Rotation {
 
 function withoutNatives(rotation: Rotation): Rotation {
   return { ...rotation, versions: rotation.versions.map((kept) => ({ ...kept, native: [] })) };
-}
-
-export function notStored({ location }: Parts, ref: VersionRef): NotFoundError {
-  return new NotFoundError(`Version ${ref.version} (${ref.token}) is not stored in ${location}. Nothing was changed.`);
-}
-
-function otherCurrent({ location }: Parts, current: VersionRef | null, expected: VersionRef | null): ConflictError {
-  const name = (ref: VersionRef | null) =>
-    ref === null ? "nothing that this package put there" : `version ${ref.version} (${ref.token})`;
-  return new ConflictError(
-    `In ${location} ${name(current)} is current, not ${name(expected)}: somebody else changed it. Nothing was changed ` +
-      "by this run. Load the ledger again and decide anew.",
-  );
 }

@@ -14,6 +14,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { VersionRef } from "../../contracts/store";
 import { StateError } from "../../lifecycle/errors";
+import { isSameRef } from "../../lifecycle/values";
 import type { SecretInfo } from "./messages";
 
 /** https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets#Secret.FIELDS.annotations */
@@ -102,7 +103,7 @@ export function encodeRotation(rotation: Rotation, info: SecretInfo, location: s
 }
 
 export function find(rotation: Rotation, ref: VersionRef): Kept | undefined {
-  return rotation.versions.find((kept) => isSame(kept.ref, ref));
+  return rotation.versions.find((kept) => isSameRef(kept.ref, ref));
 }
 
 /** The stored version that a version of the native secret holds, as far as that was recorded. */
@@ -113,11 +114,7 @@ export function holderOf(rotation: Rotation, native: number): Kept | undefined {
 /** @returns `undefined` where it is not stored. */
 export function changed(rotation: Rotation, ref: VersionRef, change: (kept: Kept) => Kept): Rotation | undefined {
   if (find(rotation, ref) === undefined) return undefined;
-  return { ...rotation, versions: rotation.versions.map((kept) => (isSame(kept.ref, ref) ? change(kept) : kept)) };
-}
-
-export function isSame(a: VersionRef | null, b: VersionRef | null): boolean {
-  return a === b || (a !== null && b !== null && a.version === b.version && a.token === b.token);
+  return { ...rotation, versions: rotation.versions.map((kept) => (isSameRef(kept.ref, ref) ? change(kept) : kept)) };
 }
 
 function keyOf({ token }: VersionRef): string {

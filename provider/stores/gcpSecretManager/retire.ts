@@ -2,14 +2,15 @@
 import type { VersionRef } from "../../contracts/store";
 import { currentOf, renderedBytes } from "./holders";
 import { readWith, type Parts } from "./labels";
-import { find, holderOf, isSame } from "./record";
+import { find, holderOf } from "./record";
+import { isSameRef } from "../../lifecycle/values";
 
 export async function retire(parts: Parts, ref: VersionRef): Promise<"done" | "current"> {
   const { companion, native, holders, location, context } = parts;
   const rotation = await readWith(companion, ref);
   if (find(rotation, ref) === undefined) return "done";
   const newest = await native.newest(rotation.accountedFor ?? 0);
-  if (isSame(currentOf(rotation, newest), ref)) return "current";
+  if (isSameRef(currentOf(rotation, newest), ref)) return "current";
   // A promotion that was stopped before it was recorded: readers get it all the same.
   const isRecorded = newest.data === undefined || holderOf(rotation, newest.number) !== undefined;
   const stored = isRecorded ? undefined : await holders.read(ref);
@@ -26,7 +27,7 @@ export async function retire(parts: Parts, ref: VersionRef): Promise<"done" | "c
   await companion.destroy(kept.document);
   await companion.change((now) => {
     if (find(now, ref) === undefined) return undefined;
-    return { ...now, versions: now.versions.filter((other) => !isSame(other.ref, ref)) };
+    return { ...now, versions: now.versions.filter((other) => !isSameRef(other.ref, ref)) };
   });
   return "done";
 }

@@ -11,19 +11,21 @@
  * pending one must not be in the native secret: it comes there when it is promoted, and once more at each return.
  */
 import type { AdapterContext } from "../../contracts/context";
+import { notStored } from "../../contracts/refusals";
 import type { LedgerSnapshot, Payload, Revision, SecretStore, StoredVersion, VersionRef } from "../../contracts/store";
-import { ConfigurationError, ConflictError, NotFoundError, StateError } from "../../lifecycle/errors";
+import { ConfigurationError, ConflictError, StateError } from "../../lifecycle/errors";
+import { isSameRef } from "../../lifecycle/values";
 import { parsePayload } from "../../lifecycle/payload";
 import { SecretsClient } from "./client";
 import { Companion } from "./companion";
 import { encodeDocument, MAX_PAYLOAD_BYTES } from "./documents";
 import { translatingFailures } from "./failures";
 import { currentOf, Holders, renderedBytes } from "./holders";
-import { checkRevision, clearCurrent, notStored, promote, readWith, type Parts } from "./labels";
+import { checkRevision, clearCurrent, promote, readWith, type Parts } from "./labels";
 import { Native } from "./native";
 import { addressOf, type GcpSecretManagerOptions } from "./options";
 import { prepare } from "./prepare";
-import { find, isSame, type Kept } from "./record";
+import { find, type Kept } from "./record";
 import { retire } from "./retire";
 import { tidy } from "./tidy";
 
@@ -131,9 +133,9 @@ class GcpSecretManagerStore implements SecretStore {
       selector === "current" ? "read the current version" : `read version ${selector.version}`,
       async () => {
         const ref = selector === "current" ? await this.current() : selector;
-        if (ref === null) throw this.nothingCurrent();
+        if (ref === null) throw notStored(this.location, "current");
         const stored = await this.parts.holders.read(ref);
-        if (stored === undefined) throw notStored(this.parts, ref);
+        if (stored === undefined) throw notStored(this.location, ref);
         return stored;
       },
     );
@@ -144,7 +146,7 @@ class GcpSecretManagerStore implements SecretStore {
       const { companion, native } = this.parts;
       const [rotation, latest] = await Promise.all([companion.read(), native.latest()]);
       const { data } = await native.newest(rotation.accountedFor ?? 0, latest);
-      if (data === undefined) throw this.nothingCurrent();
+      if (data === undefined) throw notStored(this.location, "current");
       return parsePayload(data.toString("utf8"));
     });
   }
@@ -159,7 +161,7 @@ class GcpSecretManagerStore implements SecretStore {
     return this.attempt(`disable version ${ref.version}`, async () => {
       const kept = find(await readWith(this.parts.companion, ref), ref);
       if (kept === undefined) return;
-      if (isSame(await this.current(), ref)) throw this.isCurrent(ref, "disabled");
+      if (isSameRef(await this.current(), ref)) throw this.isCurrent(ref, "disabled");
       await this.parts.native.disable(kept.native);
     });
   }
@@ -167,9 +169,9 @@ class GcpSecretManagerStore implements SecretStore {
   enable(ref: VersionRef): Promise<void> {
     return this.attempt(`enable version ${ref.version}`, async () => {
       const kept = find(await readWith(this.parts.companion, ref), ref);
-      if (kept === undefined) throw notStored(this.parts, ref);
+      if (kept === undefined) throw notStored(this.location, ref);
       const enabled = await this.parts.native.enable(kept.native);
-      if (kept.native.length > 0 && enabled === 0) throw notStored(this.parts, ref);
+      if (kept.native.length > 0 && enabled === 0) throw notStored(this.location, ref);
     });
   }
 
@@ -231,9 +233,5 @@ class GcpSecretManagerStore implements SecretStore {
       `Version ${ref.version} (${ref.token}) is what readers of ${this.location} get: it cannot be ${done}. Nothing was ` +
         "changed. Promote another version first.",
     );
-  }
-
-  private nothingCurrent(): NotFoundError {
-    return new NotFoundError(`No version is current in ${this.location}. Promote one first.`);
   }
 }

@@ -5,6 +5,7 @@
  * somebody who only adds an annotation to the Secret makes no conflict.
  */
 import { randomBytes } from "node:crypto";
+import { staleRevision } from "../../contracts/refusals";
 import type { Revision, VersionRef } from "../../contracts/store";
 import { ConflictError, StateError } from "../../lifecycle/errors";
 import { assertFits, decode, encode } from "./content";
@@ -64,7 +65,7 @@ export class LedgerSecret {
   }
 
   assertAt({ document: { revision } }: Head, expected: Revision): void {
-    if (revision !== expected) throw this.conflict(expected, revision);
+    if (revision !== expected) throw staleRevision(this.location, expected, revision);
   }
 
   /** @throws ConflictError when the document is not the one in `head` any more. */
@@ -109,13 +110,6 @@ export class LedgerSecret {
     }
     throw new StateError(
       `${where} holds no ledger any more: its "${KEY}" was changed by hand. Nothing was changed. Restore it from a backup.`,
-    );
-  }
-
-  private conflict(expected: Revision, foundRevision: Revision): ConflictError {
-    return new ConflictError(
-      `The ledger in ${this.location} is at revision ${foundRevision}, not ${expected}: somebody else changed it meanwhile. ` +
-        "Nothing was changed by this run. Load the ledger again and decide anew.",
     );
   }
 }

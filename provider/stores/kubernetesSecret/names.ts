@@ -96,10 +96,6 @@ export function refIn({ annotations = {} }: Metadata): VersionRef | undefined {
   return Number.isSafeInteger(version) && token !== undefined ? { version, token } : undefined;
 }
 
-export function isSame(a: VersionRef | null, b: VersionRef | null): boolean {
-  return a === b || (a !== null && b !== null && a.version === b.version && a.token === b.token);
-}
-
 /** @throws ConfigurationError when a version cannot be named. */
 export function assertNameable({ version, token }: VersionRef): void {
   if (Number.isSafeInteger(version) && version >= 0 && token !== "") return;

@@ -3,9 +3,10 @@
  */
 import type { StoredVersion, VersionRef } from "../../contracts/store";
 import { ConflictError, StateError } from "../../lifecycle/errors";
+import { isSameRef } from "../../lifecycle/values";
 import { holds, type Content } from "./content";
 import type { Label } from "./ledger";
-import { annotationsOf, isSame, refIn, type Names } from "./names";
+import { annotationsOf, refIn, type Names } from "./names";
 import type { FoundSecret } from "./objects";
 import type { Secrets } from "./secrets";
 
@@ -92,7 +93,7 @@ export class ReaderSecrets {
   /** Every Secret of a version, whatever its epoch. */
   async remove(ref: VersionRef): Promise<void> {
     for (const secret of await this.secrets.list(this.names.selector("reader", ref.version))) {
-      if (!isSame(refIn(secret.metadata) ?? null, ref)) continue;
+      if (!isSameRef(refIn(secret.metadata) ?? null, ref)) continue;
       for (let left: FoundSecret | undefined = secret; left !== undefined;)
         left = (await this.secrets.delete(left)) === "deleted" ? undefined : await this.secrets.get(left.metadata.name);
     }
@@ -142,7 +143,7 @@ export class ReaderSecrets {
         `The Secret "${metadata.name}" of ${this.location} is being deleted, and its finalizers hold it ` +
           `(${metadata.finalizers?.join(", ") ?? "none"}). Nothing was changed. See to them, then run again.`,
       );
-    if (this.names.isOurs(metadata, "reader") && isSame(is ?? null, ref)) return;
+    if (this.names.isOurs(metadata, "reader") && isSameRef(is ?? null, ref)) return;
     throw new StateError(
       `The Secret "${metadata.name}" of ${this.location} exists, but is not that of version ${ref.version} (${ref.token}): ` +
         `${is === undefined ? "it was not made by this package" : `it is that of ${is.token}, left by an earlier ledger`}. ` +

@@ -6,12 +6,14 @@
  * label may write it. Where a run is killed in between, "current" is unknown until a promotion completes it.
  */
 import type { AdapterContext } from "../../contracts/context";
+import { notStored, otherCurrent } from "../../contracts/refusals";
 import type { LedgerSnapshot, Payload, Revision, SecretStore, StoredVersion, VersionRef } from "../../contracts/store";
-import { ConflictError, NotFoundError, StateError } from "../../lifecycle/errors";
+import { StateError } from "../../lifecycle/errors";
+import { isSameRef } from "../../lifecycle/values";
 import { connect, type Surroundings } from "./client";
 import { holds, payloadOf, render } from "./content";
 import { LedgerSecret, type Label } from "./ledger";
-import { assertNameable, isSame, Names } from "./names";
+import { assertNameable, Names } from "./names";
 import type { FoundSecret } from "./objects";
 import { clusterName, type KubernetesSecretStoreOptions } from "./options";
 import { ReaderSecrets } from "./readers";
@@ -80,13 +82,13 @@ class KubernetesSecretStore implements SecretStore {
     const stable = await this.readers.stable();
     const head = await this.ledger.head();
     const { revision, body, current, promotedFrom } = head.document;
-    const again = current !== null && isSame(current.ref, ref) && current.epoch === epoch;
+    const again = current !== null && isSameRef(current.ref, ref) && current.epoch === epoch;
     if (!(again && promotedFrom === fence)) this.ledger.assertAt(head, fence);
     const stored = await this.versions.read(ref);
-    if (stored === undefined) throw this.notStored(ref);
+    if (stored === undefined) throw notStored(this.location, ref);
     const served = current !== null && (await this.isServed(current, stable));
     if (again && served) return revision;
-    if (!mayPromote(current, served, ref, expected)) throw this.otherCurrent(current?.ref ?? null, expected);
+    if (!mayPromote(current, served, ref, expected)) throw otherCurrent(this.location, current?.ref ?? null, expected);
     const follows = this.options.stableName ?? false;
     if (follows) this.readers.assertStableIsFree(stable, current);
 
@@ -113,13 +115,13 @@ class KubernetesSecretStore implements SecretStore {
 
   async read(selector: VersionRef | "current"): Promise<StoredVersion> {
     const stored = selector === "current" ? await this.readCurrent() : await this.versions.read(selector);
-    if (stored === undefined) throw this.notStored(selector);
+    if (stored === undefined) throw notStored(this.location, selector);
     return stored;
   }
 
   async readPayload(): Promise<Payload> {
     const secret = this.options.stableName ? await this.readers.stable() : await this.namedByLabel();
-    if (secret === undefined) throw this.notStored("current");
+    if (secret === undefined) throw notStored(this.location, "current");
     return payloadOf(secret);
   }
 
@@ -133,7 +135,7 @@ class KubernetesSecretStore implements SecretStore {
    */
   async retire(ref: VersionRef): Promise<void> {
     const { current, revision } = (await this.ledger.head()).document;
-    if (isSame(current?.ref ?? null, ref))
+    if (isSameRef(current?.ref ?? null, ref))
       throw new StateError(
         `Version ${ref.version} in ${this.location} is the current one (ledger revision ${revision}): it cannot be ` +
           "deleted. Nothing was changed. Promote another version first.",
@@ -178,26 +180,10 @@ class KubernetesSecretStore implements SecretStore {
     if (!this.options.stableName) return !label.stable;
     return label.stable && stable !== undefined && holds(stable, named);
   }
-
-  private otherCurrent(current: VersionRef | null, expected: VersionRef | null): ConflictError {
-    const name = (ref: VersionRef | null) => (ref === null ? "no version" : `version ${ref.version} (${ref.token})`);
-    return new ConflictError(
-      `In ${this.location} ${name(current)} is current, not ${name(expected)}: somebody else changed it. ` +
-        "Nothing was changed by this run. Load the ledger again and decide anew.",
-    );
-  }
-
-  private notStored(selector: VersionRef | "current"): NotFoundError {
-    return new NotFoundError(
-      selector === "current"
-        ? `No version is current in ${this.location}. Promote one first.`
-        : `Version ${selector.version} (${selector.token}) is not stored in ${this.location}. Nothing was changed.`,
-    );
-  }
 }
 
 /** A label whose readers do not get what it says counts as none, and as what it says. */
 function mayPromote(label: Label | null, served: boolean, ref: VersionRef, expected: VersionRef | null): boolean {
   const current = label?.ref ?? null;
-  return isSame(current, ref) || isSame(current, expected) || (!served && expected === null);
+  return isSameRef(current, ref) || isSameRef(current, expected) || (!served && expected === null);
 }

@@ -1,8 +1,9 @@
 /** The stored versions: one immutable Secret each, with all that is known of it. */
 import type { StoredVersion, VersionRef } from "../../contracts/store";
 import { StateError } from "../../lifecycle/errors";
+import { isSameRef } from "../../lifecycle/values";
 import { assertFits, decode, encode } from "./content";
-import { annotationsOf, isSame, refIn, type Names } from "./names";
+import { annotationsOf, refIn, type Names } from "./names";
 import type { FoundSecret } from "./objects";
 import type { Secrets } from "./secrets";
 
@@ -40,7 +41,7 @@ export class VersionSecrets {
   /** @returns `undefined` when it is not stored. */
   async read(ref: VersionRef): Promise<StoredVersion | undefined> {
     const stored = await this.find(ref.token);
-    return stored !== undefined && isSame(stored.ref, ref) ? stored : undefined;
+    return stored !== undefined && isSameRef(stored.ref, ref) ? stored : undefined;
   }
 
   /** Ordered by version. */
@@ -54,7 +55,7 @@ export class VersionSecrets {
   async remove(ref: VersionRef): Promise<void> {
     for (;;) {
       const secret = await this.secrets.get(this.names.version(ref));
-      if (secret === undefined || !isSame(refIn(this.assertOurs(secret).metadata) ?? null, ref)) return;
+      if (secret === undefined || !isSameRef(refIn(this.assertOurs(secret).metadata) ?? null, ref)) return;
       if ((await this.secrets.delete(secret)) === "deleted") return;
     }
   }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { AdapterContext } from "../../contracts/context";
 import type { LedgerSnapshot, Payload, Revision, SecretStore, StoredVersion, VersionRef } from "../../contracts/store";
 import { ConflictError, NotFoundError, StateError } from "../../lifecycle/errors";
+import { isSameRef } from "../../lifecycle/values";
 
 export const memoryStoreOptions = z.strictObject({
   type: z.literal("memory"),
@@ -81,8 +82,8 @@ class MemoryStore implements SecretStore {
     this.checkFence(fence);
     const stored = this.find(ref);
     const { current } = this.contents;
-    if (isSame(current, ref)) return fence;
-    if (!isSame(current, expected)) {
+    if (isSameRef(current, ref)) return fence;
+    if (!isSameRef(current, expected)) {
       throw new ConflictError(
         `In ${this.location} ${name(current)} is current, not ${name(expected)}: somebody else changed it. ` +
           "Nothing was changed. Load the ledger again and decide anew.",
@@ -114,14 +115,14 @@ class MemoryStore implements SecretStore {
   }
 
   async retire(ref: VersionRef): Promise<void> {
-    if (isSame(this.contents.current, ref)) {
+    if (isSameRef(this.contents.current, ref)) {
       throw new StateError(
         `In ${this.location} ${name(ref)} is the current one: it cannot be deleted. Nothing was changed. ` +
           "Promote another version first.",
       );
     }
     const stored = this.contents.versions.get(ref.token);
-    if (isSame(stored?.ref ?? null, ref)) this.contents.versions.delete(ref.token);
+    if (isSameRef(stored?.ref ?? null, ref)) this.contents.versions.delete(ref.token);
   }
 
   async close(): Promise<void> {
@@ -151,13 +152,9 @@ class MemoryStore implements SecretStore {
 
   private find(ref: VersionRef): StoredVersion {
     const stored = this.contents.versions.get(ref.token);
-    if (stored !== undefined && isSame(stored.ref, ref)) return stored;
+    if (stored !== undefined && isSameRef(stored.ref, ref)) return stored;
     throw new NotFoundError(`In ${this.location} ${name(ref)} is not stored. Nothing was changed.`);
   }
-}
-
-function isSame(a: VersionRef | null, b: VersionRef | null): boolean {
-  return a === b || (a !== null && b !== null && a.version === b.version && a.token === b.token);
 }
 
 function name(ref: VersionRef | null): string {

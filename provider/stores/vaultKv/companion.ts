@@ -3,10 +3,12 @@
  * need no access to it.
  */
 import { randomUUID } from "node:crypto";
+import { staleRevision } from "../../contracts/refusals";
 import type { Revision, StoredVersion, VersionRef } from "../../contracts/store";
-import { ConfigurationError, ConflictError, StateError } from "../../lifecycle/errors";
+import { ConfigurationError, StateError } from "../../lifecycle/errors";
+import { isSameRef } from "../../lifecycle/values";
 import type { Entry, Kv } from "./kv";
-import { isSame, nameOf, refOf } from "./labels";
+import { nameOf, refOf } from "./labels";
 
 /** The revision of a ledger to which nothing was ever committed. */
 const NOTHING: Revision = "0";
@@ -35,11 +37,12 @@ export class Companion {
   /** @throws ConflictError when the ledger is at another revision. */
   async checkFence(expected: Revision): Promise<void> {
     const { revision } = await this.loadLedger();
-    if (revision !== expected) throw this.moved(expected, revision);
+    if (revision !== expected) throw staleRevision(this.location, expected, revision);
   }
 
   async commit(body: unknown, expected: Revision): Promise<Revision> {
-    if (!/^(0|[1-9]\d*)$/.test(expected)) throw this.moved(expected, (await this.loadLedger()).revision);
+    if (!/^(0|[1-9]\d*)$/.test(expected))
+      throw staleRevision(this.location, expected, (await this.loadLedger()).revision);
     // Tells our own commit from another's when the answer to it got lost and it was sent again.
     const write = randomUUID();
     const written = await this.kv.write(this.ledgerPath, { ledger: JSON.stringify(body), write }, Number(expected));
@@ -47,7 +50,7 @@ export class Companion {
     const found = await this.kv.read(this.ledgerPath);
     if (found.state === "there" && found.data["write"] === write) return String(found.version);
     if (found.state === "gone") throw this.ledgerGone(String(found.version));
-    throw this.moved(expected, found.state === "absent" ? NOTHING : this.revisionOf(found));
+    throw staleRevision(this.location, expected, found.state === "absent" ? NOTHING : this.revisionOf(found));
   }
 
   /** Stores it unless a version is stored under its token. @returns the reference of the one that is stored. */
@@ -78,7 +81,7 @@ export class Companion {
       );
     }
     const stored = this.parse(entry.data["stored"], what) as StoredVersion;
-    if (!isSame(stored.ref, ref)) throw this.foreign(what);
+    if (!isSameRef(stored.ref, ref)) throw this.foreign(what);
     return stored;
   }
 
@@ -134,13 +137,6 @@ export class Companion {
       `The store ${this.location}: its ledger was deleted or destroyed by hand at version ${revision}. Nothing was ` +
         `changed. Give it back: vault kv undelete -versions=${revision} ${this.commandPath(this.ledgerPath)}. If that ` +
         "version is destroyed: vault kv rollback to the one before, or a backup of Vault.",
-    );
-  }
-
-  private moved(expected: Revision, found: Revision): ConflictError {
-    return new ConflictError(
-      `The ledger in ${this.location} is at revision ${found}, not ${expected}: somebody else changed it meanwhile. ` +
-        "Nothing was changed by this run. Load the ledger again and decide anew.",
     );
   }
 

@@ -4,6 +4,7 @@
  */
 import type { VersionRef } from "../../contracts/store";
 import type { EntryMetadata } from "./kv";
+import { isSameRef } from "../../lifecycle/values";
 
 const KEY = /^rotation-([1-9]\d*)$/;
 const VALUE = /^([1-9]\d*|0):(.+)$/s;
@@ -40,7 +41,7 @@ export function isLive(entry: EntryMetadata, number: number): boolean {
 
 /** The native versions that hold `ref`, oldest first; those that are destroyed left out. */
 export function holdersOf(entry: EntryMetadata, labels: Labels, ref: VersionRef): readonly number[] {
-  return ourVersions(entry, labels).filter((number) => isSame(labels.get(number) ?? null, ref));
+  return ourVersions(entry, labels).filter((number) => isSameRef(labels.get(number) ?? null, ref));
 }
 
 /** All native versions that hold something of ours, oldest first; those that are destroyed left out. */
@@ -71,10 +72,6 @@ export function labelChange(
 export function roomIn(entry: EntryMetadata): number {
   const foreign = Object.keys(entry.custom).length - labelsOf(entry).size;
   return Math.min(MAX_LABELS, MAX_KEYS - foreign);
-}
-
-export function isSame(a: VersionRef | null, b: VersionRef | null): boolean {
-  return a === b || (a !== null && b !== null && a.version === b.version && a.token === b.token);
 }
 
 /** `7:<token>`, with nothing in it that Vault or a path could read in another way. Also the name of a stored version. */

@@ -1,7 +1,9 @@
 /** The entry that readers read: it only ever holds what they get, and its newest version is what is current. */
 import { isDeepStrictEqual } from "node:util";
+import { otherCurrent } from "../../contracts/refusals";
 import type { Payload, StoredVersion, VersionRef } from "../../contracts/store";
 import { ConfigurationError, ConflictError, StateError } from "../../lifecycle/errors";
+import { isSameRef } from "../../lifecycle/values";
 import { renderFields, type FieldsFormat } from "../../lifecycle/payload";
 import type { EntryMetadata, Kv } from "./kv";
 import * as labels from "./labels";
@@ -49,7 +51,7 @@ export class NativeEntry {
     const { ref } = stored;
     const current = labels.currentOf(before);
     if (await this.holdsAlready(before, stored, current)) return;
-    if (!labels.isSame(current, ref) && !labels.isSame(current, expected)) throw this.otherCurrent(current, expected);
+    if (!isSameRef(current, ref) && !isSameRef(current, expected)) throw otherCurrent(this.location, current, expected);
     await this.makeRoom(before);
     const newest = before?.currentVersion ?? 0;
     const written = await this.kv.write(this.path, renderFields(stored.value, this.format), newest);
@@ -104,7 +106,7 @@ export class NativeEntry {
     current: VersionRef | null,
   ): Promise<boolean> {
     if (entry === undefined || !labels.isLive(entry, entry.currentVersion)) return false;
-    if (current !== null && !labels.isSame(current, stored.ref)) return false;
+    if (current !== null && !isSameRef(current, stored.ref)) return false;
     if (!(await this.holds(entry.currentVersion, stored))) return false;
     if (current === null) await this.label(entry, entry.currentVersion, stored.ref);
     return true;
@@ -172,18 +174,10 @@ export class NativeEntry {
   }
 
   private refuseCurrent(entry: EntryMetadata, known: labels.Labels, ref: VersionRef, done: string): void {
-    if (!labels.isSame(labels.currentOf(entry, known), ref)) return;
+    if (!isSameRef(labels.currentOf(entry, known), ref)) return;
     throw new StateError(
       `Version ${ref.version} (${ref.token}) is the current one in ${this.location}: it cannot be ${done}. Nothing was ` +
         "changed. Promote another version first.",
-    );
-  }
-
-  private otherCurrent(current: VersionRef | null, expected: VersionRef | null): ConflictError {
-    const name = (ref: VersionRef | null) => (ref === null ? "no version" : `version ${ref.version} (${ref.token})`);
-    return new ConflictError(
-      `In ${this.location} ${name(current)} is current, not ${name(expected)}: somebody else changed it. ` +
-        "Nothing was changed by this run. Load the ledger again and decide anew.",
     );
   }
 

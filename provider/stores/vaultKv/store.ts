@@ -10,13 +10,15 @@
  * Each write is a check-and-set of Vault's. Which version of the entry holds which of ours is in its custom metadata.
  */
 import type { AdapterContext } from "../../contracts/context";
+import { notStored } from "../../contracts/refusals";
 import type { LedgerSnapshot, Payload, Revision, SecretStore, StoredVersion, VersionRef } from "../../contracts/store";
-import { NotFoundError, StateError } from "../../lifecycle/errors";
+import { StateError } from "../../lifecycle/errors";
+import { isSameRef } from "../../lifecycle/values";
 import { durationMs } from "../../net/options";
 import { Client } from "./client";
 import { Companion } from "./companion";
 import { Kv } from "./kv";
-import { currentOf, isSame } from "./labels";
+import { currentOf } from "./labels";
 import { NativeEntry } from "./native";
 import { addressOf, type VaultKvStoreOptions } from "./options";
 import { Preflight } from "./preflight";
@@ -74,7 +76,7 @@ class VaultKvStore implements SecretStore {
     // In this order: see NativeEntry.promote.
     const before = await this.native.metadata();
     const [stored] = await Promise.all([this.companion.read(ref), this.companion.checkFence(fence)]);
-    if (stored === undefined) throw this.notStored(ref);
+    if (stored === undefined) throw notStored(this.location, ref);
     await this.native.promote(before, stored, expected);
     return fence;
   }
@@ -90,13 +92,13 @@ class VaultKvStore implements SecretStore {
 
   async read(selector: VersionRef | "current"): Promise<StoredVersion> {
     const stored = selector === "current" ? await this.readCurrent() : await this.companion.read(selector);
-    if (stored === undefined) throw this.notStored(selector);
+    if (stored === undefined) throw notStored(this.location, selector);
     return stored;
   }
 
   async readPayload(): Promise<Payload> {
     const payload = await this.native.payload();
-    if (payload === undefined) throw this.notStored("current");
+    if (payload === undefined) throw notStored(this.location, "current");
     return payload;
   }
 
@@ -111,7 +113,7 @@ class VaultKvStore implements SecretStore {
 
   async enable(ref: VersionRef): Promise<void> {
     await this.preflight.checkMount();
-    if ((await this.companion.read(ref)) === undefined) throw this.notStored(ref);
+    if ((await this.companion.read(ref)) === undefined) throw notStored(this.location, ref);
     await this.native.enable(ref);
   }
 
@@ -137,7 +139,7 @@ class VaultKvStore implements SecretStore {
       if (current === null) return undefined;
       const stored = await this.companion.read(current);
       if (stored !== undefined) return stored;
-      if (isSame(missed, current)) break;
+      if (isSameRef(missed, current)) break;
       // Promoted away and deleted since the entry was read: look again.
       missed = current;
     }
@@ -150,13 +152,5 @@ class VaultKvStore implements SecretStore {
   private async readAll(): Promise<readonly StoredVersion[]> {
     const found = await Promise.all((await this.companion.list()).map((ref) => this.companion.readIfWhole(ref)));
     return found.filter((stored) => stored !== undefined);
-  }
-
-  private notStored(selector: VersionRef | "current"): NotFoundError {
-    return new NotFoundError(
-      selector === "current"
-        ? `No version is current in ${this.location}. Promote one first.`
-        : `Version ${selector.version} (${selector.token}) is not stored in ${this.location}. Nothing was changed.`,
-    );
   }
 }
