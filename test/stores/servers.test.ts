@@ -1,13 +1,13 @@
 /** The servers that `npm test stores` makes are there, of the version that is pinned, and answer. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { generateKeyPairSync } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { request } from "node:https";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort, serverFile } from "../support/servers";
+import { startKubernetes } from "./servers/kubernetes";
+import { VaultServer } from "./servers/vault";
 
 const ROOT = resolve(__dirname, "../..");
 /** CI machines are slow. */
@@ -45,7 +45,20 @@ describe("the servers of the stores' tests", function () {
     throw new Error(`${program} did not come up: ${String(last)}. It said:\n${output}`);
   }
 
-  async function startEtcd(): Promise<{ url: string; health: unknown }> {
+  it("Vault is unsealed and of the version in go.mod", async () => {
+    const vault = await VaultServer.start();
+    try {
+      const health = (await vault.must("GET", "sys/health")) as { sealed: boolean; version: string };
+      assert.equal(health.sealed, false);
+      assert.equal(health.version, pinned("vault", "github.com/hashicorp/vault"));
+      const mount = (await vault.must("GET", "sys/mounts/secret")) as { data: { options: unknown } };
+      assert.deepEqual(mount.data.options, { version: "2" });
+    } finally {
+      await vault.stop();
+    }
+  });
+
+  it("etcd is healthy and of the version in go.mod", async () => {
     const [url, peers] = [`http://127.0.0.1:${await freePort()}`, `http://127.0.0.1:${await freePort()}`];
     const health = await answerOf(
       "bin/etcd",
@@ -57,23 +70,6 @@ describe("the servers of the stores' tests", function () {
       ],
       () => json(`${url}/health`),
     );
-    return { url, health };
-  }
-
-  it("Vault is unsealed and of the version in go.mod", async () => {
-    const address = `127.0.0.1:${await freePort()}`;
-    const health = (await answerOf("bin/vault-dev", [address, "root-token"], () =>
-      json(`http://${address}/v1/sys/health`),
-    )) as { sealed: boolean; version: string };
-    assert.equal(health.sealed, false);
-    assert.equal(health.version, pinned("vault", "github.com/hashicorp/vault"));
-    const headers = { "X-Vault-Token": "root-token" };
-    const mount = (await json(`http://${address}/v1/sys/mounts/secret`, headers)) as { data: { options: unknown } };
-    assert.deepEqual(mount.data.options, { version: "2" });
-  });
-
-  it("etcd is healthy and of the version in go.mod", async () => {
-    const { url, health } = await startEtcd();
     assert.equal((health as { health: string }).health, "true");
     assert.deepEqual(await json(`${url}/version`), {
       etcdserver: pinned("etcd", "go.etcd.io/etcd/server/v3"),
@@ -83,29 +79,15 @@ describe("the servers of the stores' tests", function () {
   });
 
   it("the Kubernetes API server is ready with that etcd, and of the version in go.mod", async () => {
-    const { url } = await startEtcd();
-    const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
-    writeFileSync(join(folder, "sa.key"), privateKey.export({ type: "pkcs8", format: "pem" }));
-    writeFileSync(join(folder, "tokens.csv"), 'admin-token,admin,admin,"system:masters"\n');
-    const port = await freePort();
-    const ask = (path: string) => httpsText(`https://127.0.0.1:${port}${path}`, "admin-token");
-    await answerOf(
-      "bin/kube-apiserver",
-      [
-        ...[`--etcd-servers=${url}`, "--bind-address=127.0.0.1", `--secure-port=${port}`],
-        ...[
-          "--advertise-address=127.0.0.1",
-          "--endpoint-reconciler-type=none",
-          "--service-cluster-ip-range=10.0.0.0/24",
-        ],
-        ...["--cert-dir=certificates", "--token-auth-file=tokens.csv", "--authorization-mode=RBAC"],
-        ...["--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=sa.key"],
-        ...["--service-account-signing-key-file=sa.key", "--disable-admission-plugins=ServiceAccount"],
-      ],
-      () => ask("/readyz"),
-    );
-    const { gitVersion } = JSON.parse(await ask("/version")) as { gitVersion: string };
-    assert.equal(gitVersion, `v${pinned("kubernetes", "k8s.io/kubernetes")}`);
+    const kubernetes = await startKubernetes();
+    try {
+      const { code, body } = await kubernetes.ask("admin", "GET", "/version");
+      assert.equal(code, 200);
+      const { gitVersion } = body as { gitVersion: string };
+      assert.equal(gitVersion, `v${pinned("kubernetes", "k8s.io/kubernetes")}`);
+    } finally {
+      await kubernetes.stop();
+    }
   });
 
   it("moto answers, from an environment that holds just what is pinned", async () => {
@@ -138,29 +120,10 @@ function pinned(sources: string, module: string): string {
   return found[1];
 }
 
-async function json(url: string, headers: Record<string, string> = {}): Promise<unknown> {
-  const answer = await fetch(url, { headers, signal: AbortSignal.timeout(5_000) });
+async function json(url: string): Promise<unknown> {
+  const answer = await fetch(url, { signal: AbortSignal.timeout(5_000) });
   if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
   return answer.json();
-}
-
-/** The server made its certificate itself a moment ago: there is nobody to ask about it. */
-function httpsText(url: string, token: string): Promise<string> {
-  return new Promise((done, fail) => {
-    const headers = { authorization: `Bearer ${token}` };
-    const asked = request(url, { rejectUnauthorized: false, headers, timeout: 5_000 }, (answer) => {
-      let text = "";
-      answer.on("data", (part) => (text += String(part)));
-      answer.on("end", () =>
-        answer.statusCode === 200
-          ? done(text)
-          : fail(new Error(`${url} answered ${String(answer.statusCode)}: ${text}`)),
-      );
-    });
-    asked.on("timeout", () => asked.destroy(new Error(`${url} did not answer`)));
-    asked.on("error", fail);
-    asked.end();
-  });
 }
 
 async function end(child: ChildProcess): Promise<void> {
