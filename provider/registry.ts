@@ -75,6 +75,10 @@ export const consumers: Family<Adapter<Consumer>> = {
     const module = await import("./consumers/httpHook/index.js");
     return { options: module.httpHookConsumerOptions, create: module.createHttpHookConsumer };
   },
+  lambda: async () => {
+    const module = await import("./consumers/lambda/index.js");
+    return { options: module.lambdaConsumerOptions, create: module.createLambdaConsumer };
+  },
   process: async () => {
     const module = await import("./consumers/process/index.js");
     return { options: module.processConsumerOptions, create: module.createProcessConsumer };
