@@ -100,7 +100,7 @@ function refuseUnreleased({ options, target, reference }: Work, latest: Configur
   throw new ConsumerError(
     `Consumer "${options.name}": $LATEST of the function ${options.functionName} differs from version ` +
       `${like.Version ?? "?"}, which the alias ${options.alias} names, in more than ${describeTarget(target)}: ` +
-      `${other.join(", ")}. Nothing was published or changed, because that would release what nobody has released. ` +
+      `${other.join(", ")}. Nothing was published, because that would release what nobody has released, and the alias is as it was. ` +
       'Release it, or put it back, then run again; or set `unreleased` to "publish".',
   );
 }
