@@ -8,18 +8,24 @@ import { describeWorkload, isFinished, type Pod, type Workload } from "./workloa
 
 const MAX_NAMED = 5;
 
+export interface Seen extends Adoption {
+  /** It is not even told to use the target, so that waiting alone brings nothing. */
+  readonly isElsewhere?: true;
+}
+
 export function adoptionOf(
   workload: Workload,
   pods: readonly Pod[],
   target: readonly Wanted[],
   annotationOnly: boolean,
-): Adoption {
+): Seen {
   const who = describeWorkload(workload);
   const { template } = workload.spec;
   const stale = (of: Pick<Pod, "spec" | "metadata"> | Workload["spec"]["template"]) =>
     annotationOnly ? staleNotes(of.metadata?.annotations, target) : staleNames(of.spec, template.spec, target);
   const unset = stale(template);
-  if (unset.length > 0) return { adopted: false, detail: `${who}: its pod template names ${unset.join(", ")}` };
+  if (unset.length > 0)
+    return { adopted: false, isElsewhere: true, detail: `${who}: its pod template names ${unset.join(", ")}` };
   // One that is ending may still use what it has read.
   const running = pods.filter((pod) => !isFinished(pod));
   const others = running.flatMap((pod) => {

@@ -2,7 +2,7 @@
 import { ConfigurationError } from "../../lifecycle/errors";
 import { isAbsent, NotTheApi, type Answer } from "../../net/kubernetes/answers";
 import type { Calls } from "../../net/kubernetes/calls";
-import type { Apis } from "../../net/kubernetes/client";
+import type { ApiDeleteOptions, Apis } from "../../net/kubernetes/client";
 import { SECRETS, type Advice, type Resource } from "../../net/kubernetes/failures";
 import { FIELD_MANAGER } from "./apply";
 import type { FoundSecret } from "./readers";
@@ -93,7 +93,7 @@ export class Cluster {
     return this.all({ verb: "list", resource: PODS }, async ({ core }, page) => {
       const list = await core.listNamespacedPod({ namespace, labelSelector, ...page });
       if (list.kind !== "PodList") throw new NotTheApi();
-      return { items: list.items.map((pod) => plainJson<Pod>(pod)), next: list.metadata?._continue };
+      return { items: list.items.map((pod) => plainJson(pod) as Pod), next: list.metadata?._continue };
     });
   }
 
@@ -103,7 +103,11 @@ export class Cluster {
     await this.calls.call<undefined>(
       { verb: "delete", resource: PODS, name },
       async ({ core }) => {
-        await core.deleteNamespacedPod({ name, namespace, body: { preconditions: { uid } } as never });
+        await core.deleteNamespacedPod({
+          name,
+          namespace,
+          body: { preconditions: { uid } } as unknown as ApiDeleteOptions,
+        });
         return undefined;
       },
       (answer) => (isAbsent(answer, PODS.plural, name) || answer.code === 409 ? { is: undefined } : undefined),
@@ -120,7 +124,7 @@ export class Cluster {
       return { items: list.items, next: list.metadata?._continue };
     });
     const at = (event: (typeof events)[number]) => Number(event.lastTimestamp ?? event.eventTime ?? 0);
-    return events.sort((a, b) => at(a) - at(b)).map((event) => plainJson<PodEvent>(event));
+    return events.sort((a, b) => at(a) - at(b)).map((event) => plainJson(event) as PodEvent);
   }
 
   /** What pods can read, without what is in it. */
@@ -130,7 +134,7 @@ export class Cluster {
       const list = await core.listNamespacedSecret({ namespace, labelSelector, ...page });
       if (list.kind !== "SecretList") throw new NotTheApi();
       const items = list.items.map(({ metadata, data = {} }) => ({
-        metadata: plainJson<FoundSecret["metadata"]>(metadata),
+        metadata: plainJson(metadata) as FoundSecret["metadata"],
         keys: Object.keys(data),
       }));
       return { items, next: list.metadata?._continue };
@@ -183,6 +187,6 @@ function workload(kind: Kind, found: unknown): Workload {
 }
 
 /** With times as texts, as the API has them. */
-function plainJson<T>(value: unknown): T {
-  return JSON.parse(JSON.stringify(value ?? {})) as T;
+function plainJson(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value ?? {}));
 }

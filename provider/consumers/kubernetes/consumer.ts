@@ -13,7 +13,7 @@ import { durationMs } from "../../net/options";
 import { describeTarget } from "../../net/target";
 import { describeConsumer } from "../../net/toldConsumer";
 import { waitUntil } from "../../net/waitUntil";
-import { adoptionOf } from "./adoption";
+import { adoptionOf, type Seen } from "./adoption";
 import { applyBody } from "./apply";
 import { ADVICE, Cluster } from "./cluster";
 import type { KubernetesConsumerOptions } from "./options";
@@ -72,21 +72,22 @@ export class KubernetesConsumer implements Consumer {
   }
 
   async confirm(target: RollTarget): Promise<Adoption> {
-    const { name, adoptionTimeout, adoption, interval } = this.options;
+    const { name, adoptionTimeout, adoption, interval, declared } = this.options;
     const timeoutMs = durationMs(adoptionTimeout, "60s");
     const wanted = await this.find(target);
-    const seen = await waitUntil<Adoption>(
+    const seen = await waitUntil<Seen>(
       {
         what: `the pods of consumer "${name}" to use ${describeTarget(target)}`,
         intervalMs: durationMs(interval, "1s"),
         timeoutMs,
         ask: () => this.look(wanted),
-        good: ({ adopted }) => adopted,
+        good: ({ adopted, isElsewhere }) => adopted || (isElsewhere === true && !declared),
         describe: ({ detail }) => detail,
       },
       this.context,
     );
-    if (!seen.adopted) return { adopted: false, detail: `not within ${describeDuration(timeoutMs)}: ${seen.detail}` };
+    const late = seen.isElsewhere && !declared ? "" : `not within ${describeDuration(timeoutMs)}: `;
+    if (!seen.adopted) return { adopted: false, detail: `${late}${seen.detail}` };
     if (adoption) {
       const request = { consumer: name, adoption, timeout: adoptionTimeout, interval };
       const { adopted, detail } = await awaitAdoption(request, target, this.context);
@@ -94,10 +95,10 @@ export class KubernetesConsumer implements Consumer {
     }
     if (this.annotationOnly)
       return { adopted: false, detail: `no evidence of the version in use: it was only restarted. ${seen.detail}` };
-    return seen;
+    return { adopted: true, detail: seen.detail };
   }
 
-  private async look(wanted: readonly Wanted[]): Promise<Adoption> {
+  private async look(wanted: readonly Wanted[]): Promise<Seen> {
     const workloads = await this.workloads();
     const all = await Promise.all(
       workloads.map(async (workload) =>
@@ -105,7 +106,8 @@ export class KubernetesConsumer implements Consumer {
       ),
     );
     const not = all.filter(({ adopted }) => !adopted);
-    return { adopted: not.length === 0, detail: (not.length > 0 ? not : all).map(({ detail }) => detail).join("; ") };
+    const detail = (not.length > 0 ? not : all).map((one) => one.detail).join("; ");
+    return { adopted: not.length === 0, detail, ...(not.some((one) => one.isElsewhere) ? { isElsewhere: true } : {}) };
   }
 
   /** What the cluster has of the target; nothing is looked up where no Secret is named. */

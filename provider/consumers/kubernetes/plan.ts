@@ -5,7 +5,7 @@ import { FORMER, formerIn, notesIn, VERSIONS, withRecord, type Former, type Note
 import { whyNotRollable } from "./progress";
 import type { FoundSecret, Wanted } from "./readers";
 import { findReferences, withNames, type Reference } from "./references";
-import { describeWorkload, type Fields, type Template, type Workload } from "./workload";
+import type { Fields, Template, Workload } from "./workload";
 
 export type Plan =
   /** It names the target already. */
