@@ -58,11 +58,11 @@ export const toleranceOption = {
 };
 
 /** As the last refinement of the options of a check. */
-export const baselineIsAskedFor = [
-  (options: CommonCheckOptions) =>
-    options.baseline !== undefined || (options.tolerance === undefined && options.baselineSamples === undefined),
+export const baselineIsAskedFor: [(options: CommonCheckOptions) => boolean, { path: PropertyKey[]; error: string }] = [
+  ({ baseline, baselineSamples, tolerance }) =>
+    baseline !== undefined || (tolerance === undefined && baselineSamples === undefined),
   { path: ["baseline"], error: 'tolerance and baselineSamples have no effect without "baseline": "compare"' },
-] as const;
+];
 
 /** For checks that can be asked before any consumer has been touched. */
 export const canaryOption = {

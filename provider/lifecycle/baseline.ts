@@ -47,12 +47,12 @@ function complaint({ healthy, value }: Answer, plan: BaselinePlan, before: Check
   if (!plan.tolerance || before.value === undefined) return undefined;
   if (value === undefined)
     // What cannot be measured any more is not shown to be no worse.
-    return healthy ? undefined : `before the rotation it measured ${show(before.value)}`;
+    return healthy ? undefined : `before the rotation it measured ${describeNumber(before.value)}`;
   const limit = limitOf(before.value, plan.tolerance, plan.worse);
   if (plan.worse === "higher" ? value <= limit : value >= limit) return undefined;
   return (
-    `worse than before the rotation: ${show(value)}, was ${show(before.value)}, ` +
-    `${plan.worse === "higher" ? "at most" : "at least"} ${show(limit)} is tolerated`
+    `worse than before the rotation: ${describeNumber(value)}, was ${describeNumber(before.value)}, ` +
+    `${plan.worse === "higher" ? "at most" : "at least"} ${describeNumber(limit)} is tolerated`
   );
 }
 
@@ -68,7 +68,7 @@ export function limitOf(before: number, { factor, absolute }: Tolerance, worse: 
 }
 
 /** A number as people read it. */
-function show(value: number): string {
+export function describeNumber(value: number): string {
   return String(Number(value.toPrecision(4)));
 }
 

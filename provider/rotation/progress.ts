@@ -20,6 +20,8 @@ export interface HealthReport {
   readonly unhealthySamples: number;
   readonly lastDetail: string;
   readonly firstHealthyAt?: number;
+  /** When it answered last. */
+  readonly lastAt?: number;
   /** Absent where the check itself did not fail. */
   readonly failedAt?: number;
   /** Present where its last answer was evidence of another version, rather than of something being unwell. */
@@ -44,6 +46,7 @@ export class Progress implements Followed {
   private failures = 0;
   private lastDetail = "not asked";
   private lastValue: number | undefined;
+  private lastAt: number | undefined;
   private contradicts = false;
   private firstHealthyAt: number | undefined;
   private firstBearableAt: number | undefined;
@@ -85,6 +88,7 @@ export class Progress implements Followed {
     this.samples += 1;
     this.lastDetail = verdict.detail;
     this.lastValue = value;
+    this.lastAt = now;
     this.contradicts = contradicts ?? false;
     if (verdict.standing === "healthy") {
       this.takeHealthy(now);
@@ -179,7 +183,7 @@ export class Progress implements Followed {
   }
 
   report(): HealthReport {
-    const { samples, unhealthySamples, lastDetail, firstHealthyAt, failedAt, lastValue, baseline } = this;
+    const { samples, unhealthySamples, lastDetail, firstHealthyAt, lastAt, failedAt, lastValue, baseline } = this;
     return {
       name: this.check.name,
       healthy: this.held,
@@ -188,6 +192,7 @@ export class Progress implements Followed {
       lastDetail,
       ...(this.contradicts ? { contradicts: true } : {}),
       ...(firstHealthyAt === undefined ? {} : { firstHealthyAt }),
+      ...(lastAt === undefined ? {} : { lastAt }),
       ...(failedAt === undefined ? {} : { failedAt }),
       ...(this.asBefore ? { unhealthyBefore: true } : {}),
       ...(lastValue === undefined ? {} : { value: lastValue }),
