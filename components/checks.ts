@@ -103,6 +103,32 @@ export const check = {
       readonly secret?: string;
     },
   ): Descriptor => ({ type: "tls", ...options }),
+  /** Asks Prometheus a query. Of several series the worst counts. */
+  prometheus: (
+    options: CommonCheckArgs & {
+      /** The address before `/api/v1/query`. */
+      readonly url: string;
+      /** PromQL that gives an instant vector or a number. */
+      readonly query: string;
+      /** Healthy is a value below it. One of `below`, `above`, `equals` and `expectSeries` is needed. */
+      readonly below?: number;
+      /** Healthy is a value above it. */
+      readonly above?: number;
+      readonly equals?: number;
+      /** How many series there have to be. */
+      readonly expectSeries?: number | { readonly min?: number; readonly max?: number };
+      /** What a query without any series means. @default "unhealthy" */
+      readonly missing?: "unhealthy" | "healthy";
+      /** How old the latest samples may be. @default as old as Prometheus looks back, by default 5 minutes */
+      readonly maxAge?: DurationText;
+      /** The selector whose samples must not be older. @default `query`, where that is a selector */
+      readonly ageOf?: string;
+      readonly headers?: Record<string, string | SecretSource>;
+      readonly caFile?: string;
+      /** Of the value, in its unit. Needs `baseline` and either `below` or `above`. @default not compared */
+      readonly tolerance?: ToleranceArgs;
+    },
+  ): Descriptor => ({ type: "prometheus", ...options }),
   /** Runs a program without a shell; exit code 0 means healthy. */
   command: (
     options: CommonCheckArgs & {

@@ -12,6 +12,8 @@ export interface Health {
   readonly contradicts?: boolean;
   /** What was measured, for a comparison with the baseline. */
   readonly value?: number;
+  /** It could not see how the consumers are, because what it asks did not know: nothing that was so before excuses it. */
+  readonly blind?: boolean;
 }
 
 /** When and how often a check is asked. All times in milliseconds. */

@@ -31,7 +31,7 @@ export interface Verdict {
   readonly detail: string;
 }
 
-type Answer = Readonly<{ healthy: boolean; detail: string; value?: number }>;
+type Answer = Readonly<{ healthy: boolean; detail: string; value?: number; blind?: boolean }>;
 
 /** @param baseline what the check said before; absent: that does not matter. */
 export function judgeAgainst(answer: Answer, plan?: BaselinePlan, baseline?: CheckBaseline): Verdict {
@@ -40,6 +40,7 @@ export function judgeAgainst(answer: Answer, plan?: BaselinePlan, baseline?: Che
   const worse = complaint(answer, plan, baseline);
   if (worse !== undefined) return { standing: "unhealthy", detail: `${detail}; ${worse}` };
   if (healthy) return { standing: "healthy", detail };
+  if (answer.blind) return { standing: "unhealthy", detail };
   return { standing: baseline.healthy ? "unhealthy" : "as-before", detail };
 }
 
@@ -73,10 +74,9 @@ export function describeNumber(value: number): string {
 }
 
 /**
- * What some answers come to. One healthy answer is enough for healthy: what comes and goes is no excuse. The value is
- * the median, so that one slow answer does not count.
+ * What some answers come to. One healthy answer is enough for healthy: what comes and goes is no excuse. The value is the median, so that one slow answer does not count.
  */
-export function summarize(answers: readonly { healthy: boolean; value?: number }[]): CheckBaseline {
+export function summarize(answers: readonly Omit<Answer, "detail">[]): CheckBaseline {
   const values = answers.flatMap(({ value }) => (value === undefined ? [] : [value])).sort((a, b) => a - b);
   const value = values[Math.floor((values.length - 1) / 2)];
   return { healthy: answers.some(({ healthy }) => healthy), ...(value === undefined ? {} : { value }) };

@@ -39,10 +39,12 @@ export async function baselineBefore(
   const seen = await takeBaselines({ checks, target, clock, signal, log });
   const situation = situationOf(ledgers, key);
   const at = clock.now();
-  const asked = Object.fromEntries(seen.map((one) => [one.name, baselineOf(one)]));
+  const asked = Object.fromEntries(seen.filter(({ blind }) => !blind).map((one) => [one.name, baselineOf(one)]));
   const compared = baselineFrom(asked, situation, formerHealth(ledgers, key), at);
   for (const one of seen.filter(({ healthy }) => !healthy))
-    log.warn(`${name}: check ${one.name} is unhealthy now (${one.lastDetail}). ${consequence(compared[one.name])}`);
+    log.warn(
+      `${name}: check ${one.name} is unhealthy now (${one.lastDetail}). ${consequence(one, compared[one.name])}`,
+    );
   return { at, before: situation === "before", checks: compared, told: tell(seen, situation, compared) };
 }
 
@@ -50,7 +52,8 @@ function baselineOf({ healthy, value }: SeenBefore): CheckBaseline {
   return { healthy, ...(value === undefined ? {} : { value }) };
 }
 
-function consequence(compared: CheckBaseline | undefined): string {
+function consequence({ blind }: SeenBefore, compared: CheckBaseline | undefined): string {
+  if (blind) return "It could not see how it is, so that it has to become healthy.";
   if (compared?.healthy === false)
     return "It was so before the rotation: that does not fail the rollout unless it gets worse, and counts as nothing.";
   return (
@@ -72,7 +75,13 @@ function tell(
 ): Record<string, string> {
   const entries = seen.map((one) => {
     const isExcused = compared[one.name]?.healthy === false;
-    const what = one.healthy ? "healthy" : isExcused ? "unhealthy" : "unhealthy, which is no excuse";
+    const what = one.healthy
+      ? "healthy"
+      : isExcused
+        ? "unhealthy"
+        : one.blind
+          ? "not seen"
+          : "unhealthy, which is no excuse";
     const some = one.unhealthySamples === 0 ? "" : ` in ${one.unhealthySamples} of ${one.samples} answers`;
     return [one.name, `${WHEN[situation]} ${what}${some}: ${one.lastDetail}`] as const;
   });

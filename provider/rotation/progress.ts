@@ -78,18 +78,14 @@ export class Progress implements Followed {
     return this.held || this.asBefore || this.hasFailed;
   }
 
-  take({ healthy, detail, contradicts, value }: Health, now: number): void {
+  take(answer: Health, now: number): void {
     const { baseline, failureThreshold } = this.check.schedule;
-    const verdict = judgeAgainst(
-      { healthy, detail, ...(value === undefined ? {} : { value }) },
-      baseline,
-      this.baseline,
-    );
+    const verdict = judgeAgainst(answer, baseline, this.baseline);
     this.samples += 1;
     this.lastDetail = verdict.detail;
-    this.lastValue = value;
+    this.lastValue = answer.value;
     this.lastAt = now;
-    this.contradicts = contradicts ?? false;
+    this.contradicts = answer.contradicts ?? false;
     if (verdict.standing === "healthy") {
       this.takeHealthy(now);
       return;

@@ -9,6 +9,8 @@ export interface SeenBefore extends CheckBaseline {
   readonly samples: number;
   readonly unhealthySamples: number;
   readonly lastDetail: string;
+  /** It could not see how it is, so that this is no baseline. */
+  readonly blind: boolean;
 }
 
 /** A check that is being asked, and what its answers mean. Times in ms since the epoch. */
@@ -58,6 +60,7 @@ export class Sampling implements Followed {
       name: this.check.name,
       samples: answers.length,
       unhealthySamples: answers.filter(({ healthy }) => !healthy).length,
+      blind: answers.some(({ blind }) => blind) && !answers.some(({ healthy }) => healthy),
       lastDetail: answers.at(-1)?.detail ?? "not asked",
       ...summarize(answers),
     };
