@@ -2,7 +2,11 @@
  * The consumer of Kubernetes workloads, against the real control plane with simulated nodes, RBAC, and the Role of
  * docs/consumers/kubernetes.md.
  */
+import { describeAccess } from "./kubernetes/access";
+import { describeMany } from "./kubernetes/many";
 import { describeRolls } from "./kubernetes/rolls";
+import { describeTrouble } from "./kubernetes/trouble";
+import { describeWays } from "./kubernetes/ways";
 import { Site } from "./kubernetes/site";
 
 describe("the consumer of Kubernetes workloads", function () {
@@ -19,4 +23,8 @@ describe("the consumer of Kubernetes workloads", function () {
   after(async () => started?.stop());
 
   describeRolls(site);
+  describeTrouble(site);
+  describeMany(site);
+  describeWays(site);
+  describeAccess(site);
 });

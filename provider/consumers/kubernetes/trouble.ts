@@ -146,6 +146,6 @@ function isScheduled({ spec }: Pod): boolean {
 
 /** Of what the platform says, one readable line. */
 function words(text: string | undefined): string {
-  const line = (text ?? "no reason is told").replace(/\s+/g, " ").trim();
+  const line = (text ?? "no reason is told").replace(/\s+/g, " ").trim().replace(/\.+$/, "");
   return line.length > MAX_WORDS ? `${line.slice(0, MAX_WORDS)}...` : line;
 }

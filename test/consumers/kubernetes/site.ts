@@ -57,18 +57,22 @@ export class Site {
   }
 
   /** A version as the store of the secret hands it out, under an epoch. */
-  async publish(
+  publish(secret: string, version: number, epoch = version): Promise<StoredVersion> {
+    return this.publishFields(secret, version, { username: `r${version}`, password: `${PASSWORD}-${version}` }, epoch);
+  }
+
+  async publishFields(
     secret: string,
     version: number,
+    value: Readonly<Record<string, string>>,
     epoch = version,
-    fields: Record<string, string> = {},
   ): Promise<StoredVersion> {
     const stored: StoredVersion = {
       secret,
       ref: { version, token: `token of ${secret} ${version}` },
       fingerprint: `fp-${secret}-${version}`,
       issued: { role: `r${version}` },
-      value: { username: `r${version}`, password: `${PASSWORD}-${version}`, ...fields },
+      value,
     };
     const store = await this.storeOf(secret);
     await store.putVersion(stored);
@@ -77,7 +81,7 @@ export class Site {
     return stored;
   }
 
-  /** @param pod what its template has beside a container that has the Secret in its environment. */
+  /** @param more further fields of its spec, and `labels`, `podAnnotations` and `replicas`. */
   async deploy(kind: Kind, name: string, spec: Any, more: Any = {}): Promise<void> {
     const labels = { app: name };
     const template = { metadata: { labels, annotations: more.podAnnotations ?? {} }, spec };
