@@ -33,11 +33,16 @@ let sites = 0;
 
 /** Gives the value of a version to whoever names its id, as Secrets Manager does. */
 export class SecretsEndpoint {
-  readonly values = new Map<string, object>();
-  private readonly server: Server = createServer((request, response) => {
-    const value = this.values.get((request.url ?? "").slice(1));
-    response.writeHead(value === undefined ? 404 : 200).end(JSON.stringify(value ?? {}));
-  });
+  private readonly server: Server;
+
+  /** @param valueOf `undefined` for what may not be read. */
+  constructor(valueOf: (versionId: string) => object | undefined | Promise<object | undefined>) {
+    this.server = createServer((request, response) => {
+      void Promise.resolve(valueOf((request.url ?? "").slice(1))).then((value) =>
+        response.writeHead(value === undefined ? 404 : 200).end(JSON.stringify(value ?? {})),
+      );
+    });
+  }
 
   async open(): Promise<string> {
     await new Promise<void>((resolve) => this.server.listen(0, "127.0.0.1", resolve));
@@ -74,7 +79,8 @@ export class LambdaSite implements ConsumerSite {
   lambda!: LambdaEmulator;
   fn!: EmulatedLambdaFunction;
   private readonly id = ++sites;
-  private readonly secrets = new SecretsEndpoint();
+  private readonly values = new Map<string, object>();
+  private readonly secrets = new SecretsEndpoint((versionId) => this.values.get(versionId));
   private readonly versions = new Map<number, StoredVersion>();
   private door: LambdaDoor | undefined;
   private cutNext: ((door: LambdaDoor) => void) | undefined;
@@ -140,7 +146,7 @@ export class LambdaSite implements ConsumerSite {
     this.versions.set(version, made);
     const { username, password } = made.value as { username: string; password: string };
     await this.sql(`CREATE ROLE ${username} LOGIN PASSWORD '${password}'`);
-    this.secrets.values.set(versionIdOf(made.ref), made.value);
+    this.values.set(versionIdOf(made.ref), made.value);
     return made;
   }
 
