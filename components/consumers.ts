@@ -1,3 +1,4 @@
+import { lambda } from "./lambda";
 import type { Descriptor, DurationText, SecretSource } from "./options";
 
 interface ToldConsumerArgs {
@@ -114,4 +115,5 @@ export const consumer = {
       readonly program?: string;
     },
   ): Descriptor => ({ type: "signal", ...options }),
+  lambda,
 };
