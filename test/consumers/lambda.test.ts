@@ -28,7 +28,7 @@ describe("a function of AWS Lambda behind an alias", function () {
   async function fails(work: Promise<unknown>, message: RegExp, type: new (m: string) => Error = ConsumerError) {
     const error = await work.then(
       () => assert.fail("it was expected to fail"),
-      (reason: Error) => reason,
+      (reason: unknown) => reason as Error,
     );
     assert.ok(error instanceof type, String(error.stack));
     assert.match(error.message, message);

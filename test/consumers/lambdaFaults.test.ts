@@ -40,7 +40,7 @@ describe("what fails while a function of AWS Lambda is moved", function () {
   async function fails(work: Promise<unknown>, type: new (m: string) => Error, message: RegExp): Promise<string> {
     const error = await work.then(
       () => assert.fail("it was expected to fail"),
-      (reason: Error) => reason,
+      (reason: unknown) => reason as Error,
     );
     assert.ok(error instanceof type, String(error.stack));
     assert.match(error.message, message);

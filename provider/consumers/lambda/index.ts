@@ -36,6 +36,8 @@ export { lambdaConsumerOptions, type LambdaConsumerOptions } from "./options";
 
 /** How often it begins anew where somebody else changes the function at the same time. */
 const ATTEMPTS = 5;
+/** A wait that nothing but time ends still shows that it goes on. */
+const SHOW_EVERY_MS = 10_000;
 
 export function createLambdaConsumer(options: LambdaConsumerOptions, context: AdapterContext): Consumer {
   return new LambdaConsumer(options, context);
@@ -99,7 +101,6 @@ class LambdaConsumer implements Consumer {
 
   /** Each step looks first whether it is done. */
   private async move(work: Work): Promise<void> {
-    const { clock, signal } = this.context;
     const seen = await look(work);
     this.assertMovable(seen, work);
     if (serves(seen, work.reference)) {
@@ -110,10 +111,26 @@ class LambdaConsumer implements Consumer {
     await this.probeVersion(work, version, seen);
     await moveAlias(work, seen.alias, version.Version ?? "");
     await untilProvisioned(work);
-    // AWS gives no time within which every request meets what the alias names now.
-    await clock.sleep(durationMs(this.options.propagation, DEFAULT_PROPAGATION), signal);
+    await this.propagated();
     await restoreLatest(work);
     await tidy(work);
+  }
+
+  /** AWS gives no time within which every request meets what an alias names now. */
+  private async propagated(): Promise<void> {
+    const timeoutMs = durationMs(this.options.propagation, DEFAULT_PROPAGATION);
+    if (timeoutMs === 0) return;
+    await waitUntil(
+      {
+        what: `the requests of the alias ${this.options.alias} of consumer "${this.name}" to meet what it names now`,
+        intervalMs: Math.min(timeoutMs, SHOW_EVERY_MS),
+        timeoutMs,
+        ask: async () => null,
+        good: () => false,
+        describe: () => "the alias was moved",
+      },
+      this.context,
+    );
   }
 
   private assertMovable({ alias, other }: Seen, { reference }: Work): void {

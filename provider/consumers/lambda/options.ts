@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { awsCallOptions, awsPlaceOptions, matching } from "../../net/aws/options";
 import { describeValue, duration, flag, strictOptions, text, wholeNumber } from "../../net/options";
-import { isTemplate, PLACEHOLDERS, tellsVersions } from "./templates";
+import { complaintAbout, type EnvironmentOption } from "./templates";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -16,43 +16,8 @@ export const DEFAULT_ADOPTION_TIMEOUT = "60s";
 export const DEFAULT_PROBE_TIMEOUT = "30s";
 export const DEFAULT_PROBE_ATTEMPTS = 3;
 
-/** https://docs.aws.amazon.com/lambda/latest/api/API_Environment.html */
-const VARIABLE = /^[A-Za-z][A-Za-z0-9_]+$/;
-/** https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime */
-const RESERVED =
-  /^(AWS_(REGION|DEFAULT_REGION|EXECUTION_ENV|LAMBDA_\w+|ACCESS_KEY(_ID)?|SECRET_ACCESS_KEY|SESSION_TOKEN)|LAMBDA_(TASK_ROOT|RUNTIME_DIR))$/;
-
-const placeholders = PLACEHOLDERS.map((name) => `{${name}}`).join(", ");
-
-const variable = z.string().refine((name) => VARIABLE.test(name) && !RESERVED.test(name), {
-  error: (issue) =>
-    "a variable of environment must be named by a letter and then letters, digits and _, two characters at least, and " +
-    `not as one that Lambda sets itself; it is ${describeValue(issue.input)}`,
-});
-
-const templateError = (issue: { input?: unknown }) =>
-  `a template of environment must be a text of up to 500 characters, with the placeholders ${placeholders}; it is ` +
-  describeValue(issue.input);
-const template = z.string({ error: templateError }).max(500, { error: templateError }).refine(isTemplate, {
-  error: templateError,
-});
-
-const variables = z.record(variable, template).refine(tellsVersions, {
-  error:
-    "environment must have, of each secret, at least one template with {version}, {versionId}, {token} or " +
-    "{fingerprint}: otherwise no version of the function could be told from another",
-});
-
-const environment = z.union([variables, z.record(text("the name of a secret in environment", 200), variables)], {
-  error: (issue) => {
-    const inner = (issue as { errors?: { message: string }[][] }).errors?.flat().map(({ message }) => message) ?? [];
-    const own = inner.find((message) => /environment/.test(message));
-    return (
-      own ??
-      'environment must name variables and their templates, such as { DB_VERSION_ID: "{versionId}" }, or, by secret, ' +
-        `such objects; it is ${describeValue(issue.input)}`
-    );
-  },
+const environment = z.custom<NonNullable<EnvironmentOption>>((input) => complaintAbout(input) === undefined, {
+  error: (issue) => complaintAbout(issue.input) ?? "environment is wrong",
 });
 
 const weight = wholeNumber("a step of weights, a percentage,", 1, 99);
@@ -61,7 +26,9 @@ const ascending = (steps: readonly number[]) =>
 
 const probe = strictOptions("probe", {
   /** What the function is given, as JSON. It is for the function to tell it from real work. */
-  payload: z.json({ error: "payload of probe must be JSON" }),
+  payload: z.custom<unknown>((input) => z.json().safeParse(input).success, {
+    error: "payload of probe must be JSON, such as { probe: true }",
+  }),
   /**
    * Whether its answer says which version it logged in with: as it is, or under the key `adoption`, in the form that an
    * adoption check asks for. Default: false.

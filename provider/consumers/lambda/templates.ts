@@ -3,6 +3,7 @@ import type { RollTarget } from "../../contracts/consumer";
 import type { StoredVersion } from "../../contracts/store";
 import { ConfigurationError } from "../../lifecycle/errors";
 import { versionIdOf } from "../../net/aws/versionId";
+import { describeValue } from "../../net/options";
 
 /** Variables and their values. Never a secret value: all is taken from the references. */
 export type Reference = Readonly<Record<string, string>>;
@@ -22,16 +23,59 @@ const FILLED: Readonly<Record<(typeof PLACEHOLDERS)[number], (version: StoredVer
 
 const PLACEHOLDER = /\{([^{}]*)\}/g;
 const IN_EVERY_VERSION = new Set(["secret"]);
+const LONGEST = 500;
+/** https://docs.aws.amazon.com/lambda/latest/api/API_Environment.html */
+const VARIABLE = /^[A-Za-z][A-Za-z0-9_]+$/;
+/** https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime */
+const RESERVED =
+  /^(AWS_(REGION|DEFAULT_REGION|EXECUTION_ENV|LAMBDA_\w+|ACCESS_KEY(_ID)?|SECRET_ACCESS_KEY|SESSION_TOKEN)|LAMBDA_(TASK_ROOT|RUNTIME_DIR))$/;
 
-export function isTemplate(template: string): boolean {
-  return [...template.matchAll(PLACEHOLDER)].every(([, name = ""]) => Object.hasOwn(FILLED, name));
+/** What is wrong with the option as it was written; `undefined`: nothing. */
+export function complaintAbout(environment: unknown): string | undefined {
+  const groups = groupsOf(environment);
+  if (groups === undefined)
+    return (
+      'environment must name variables and their templates, such as { DB_VERSION_ID: "{versionId}" }, or, by the names ' +
+      `of secrets, such objects; it is ${describeValue(environment)}`
+    );
+  return groups.map(complaintAboutGroup).find((complaint) => complaint !== undefined);
 }
 
-/** Whether the variables differ from version to version. */
-export function tellsVersions(templates: Templates): boolean {
-  return Object.values(templates).some((template) =>
-    [...template.matchAll(PLACEHOLDER)].some(([, name = ""]) => !IN_EVERY_VERSION.has(name)),
+/** The variables of each secret; `undefined` where it has neither form. */
+function groupsOf(environment: unknown): readonly Readonly<Record<string, unknown>>[] | undefined {
+  if (!isRecord(environment)) return undefined;
+  const values = Object.values(environment);
+  if (values.length > 0 && values.every(isRecord)) return values;
+  return values.length > 0 && !values.some(isRecord) ? [environment] : undefined;
+}
+
+function complaintAboutGroup(group: Readonly<Record<string, unknown>>): string | undefined {
+  for (const [variable, template] of Object.entries(group)) {
+    if (!VARIABLE.test(variable) || RESERVED.test(variable))
+      return (
+        "a variable of environment must be named by a letter and then letters, digits and _, two characters at least, " +
+        `and not as one that Lambda sets itself; it is ${describeValue(variable)}`
+      );
+    if (typeof template !== "string" || template.length > LONGEST || !placeholdersOf(template).every(isPlaceholder))
+      return (
+        `a template of environment must be a text of up to ${LONGEST} characters with the placeholders ` +
+        `${PLACEHOLDERS.map((name) => `{${name}}`).join(", ")}; it is ${describeValue(template)}`
+      );
+  }
+  if (Object.values(group).some((template) => placeholdersOf(String(template)).some(tellsVersions))) return undefined;
+  return (
+    "environment must have, of each secret, at least one template with {version}, {versionId}, {token} or " +
+    "{fingerprint}: otherwise no version of the function could be told from another"
   );
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const isPlaceholder = (name: string) => Object.hasOwn(FILLED, name);
+const tellsVersions = (name: string) => !IN_EVERY_VERSION.has(name);
+
+function placeholdersOf(template: string): string[] {
+  return [...template.matchAll(PLACEHOLDER)].map(([, name = ""]) => name);
 }
 
 /** @throws ConfigurationError where the option does not fit the secrets of the rollout. */
