@@ -54,7 +54,9 @@ describe("what fails while a function of AWS Lambda is moved", function () {
   }
 
   for (const moment of ["before", "after"] as const) {
-    it(`arrives with one version of its own, where its first roll is killed ${moment} each call`, async () => {
+    it(`arrives with one version of its own, where its first roll is killed ${moment} each call`, async function () {
+      // Each time another function, with processes of its own.
+      this.timeout(240_000);
       const operations: string[] = [];
       for (let call = 1; ; call++) {
         site = await LambdaSite.open(postgres, { weights: [50], stepInterval: "20ms" });

@@ -206,7 +206,8 @@ export class EmulatedFunction {
         throw invalid("Both versions must have the same execution role.");
     }
     const moved = main.name !== alias.version;
-    Object.assign(alias, { version: main.name, weights: { ...weights }, revisionId: this.revision() });
+    const description = (body["Description"] as string | undefined) ?? alias.description;
+    Object.assign(alias, { version: main.name, weights: { ...weights }, description, revisionId: this.revision() });
     if (moved) this.provisionAnew(name);
     return describeAlias(this.arn, alias);
   }
