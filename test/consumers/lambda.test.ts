@@ -73,7 +73,10 @@ describe("a function of AWS Lambda behind an alias", function () {
     assert.equal(await site.ask(), site.role(1));
     // The other request that was on at the same time may have started one of its own.
     await site.ask();
-    const again = site.served().slice(served).filter(({ version, pid }) => version === "1" && pids.has(pid));
+    const again = site
+      .served()
+      .slice(served)
+      .filter(({ version, pid }) => version === "1" && pids.has(pid));
     assert.ok(again.length > 0, "a process of before");
     const done = site.lambda.calls.slice(before).map(({ operation }) => operation);
     const changes = done.filter((operation) => /^(update|publish|invoke)/.test(operation));
