@@ -294,7 +294,7 @@ describe("prometheus check", function () {
     assert.deepEqual([same?.healthy, same?.value, same?.valueBefore], [true, 9, 5]);
     const [worse] = await watch({ [check.name]: { healthy: true, value: 4 } });
     assert.equal(worse?.healthy, false);
-    assert.match(worse?.lastDetail ?? "", /worse than before the rotation: 9, was 4, at most 8 is tolerated/);
+    assert.match(worse.lastDetail, /worse than before the rotation: 9, was 4, at most 8 is tolerated/);
     // Red before, and then nothing to be seen: that excuses nothing.
     await prometheus.expose("ready 1");
     const [gone] = await watch({ [check.name]: { healthy: false, value: 70 } });
