@@ -12,7 +12,7 @@ import { startKubernetes, type KubernetesServer } from "../support/kubernetes";
 import { startPostgres, type PostgresServer } from "../support/postgres";
 import { PulumiStack } from "../support/stack";
 import { controllers, scheduler } from "./servers/controlPlane";
-import { NODE_IMAGE, startNode, type RealNode } from "./servers/node";
+import { NODE_IMAGE, startNode } from "./servers/node";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
