@@ -106,7 +106,7 @@ export class Cluster {
         await core.deleteNamespacedPod({
           name,
           namespace,
-          body: { preconditions: { uid } } as unknown as ApiDeleteOptions,
+          body: { preconditions: { uid } },
         });
         return undefined;
       },

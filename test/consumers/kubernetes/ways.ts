@@ -234,7 +234,7 @@ export function describeWays(site: () => Site): void {
         detail,
         /no evidence of the version in use: it was only restarted\. Deployment "orders-\d+": all 3 pods name v2/,
       );
-      const { generation } = (await site().get("Deployment", name)).metadata;
+      const generation: number = (await site().get("Deployment", name)).metadata.generation;
       await consumer.roll(targetOf(v2));
       assert.equal((await site().get("Deployment", name)).metadata.generation, generation);
       await consumer.roll(targetOf(v1));
