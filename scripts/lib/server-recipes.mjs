@@ -78,6 +78,12 @@ export const SERVERS = {
     packages: ["containerd", "runc", "containernetworking-plugins", "busybox-static"],
     proof: { program: "usr/bin/containerd", args: ["--version"], says: "containerd" },
   }),
+  prometheus: debianPackages({
+    title: "prometheus",
+    typical: "under a minute",
+    packages: ["prometheus"],
+    proof: { program: "usr/bin/prometheus", args: ["--version"], says: "prometheus, version " },
+  }),
   moto: {
     title: "moto 5.2.5",
     version: "5.2.5",
