@@ -287,6 +287,24 @@ export function describeWays(site: () => Site): void {
       assert.ok(!metadata.managedFields.some(({ manager }: Any) => manager === "pulumi-rotating-secrets"));
     });
 
+    it("tells which pod of a StatefulSet has to be deleted, and does not do it", async () => {
+      const { name, v1, v2, workload } = await deployed("StatefulSet", { replicas: 2 });
+      const path = "/spec/template/spec/containers/0/envFrom/0/secretRef/name";
+      const declare = (version: string) =>
+        site().patch("StatefulSet", name, [{ op: "replace", path, value: `${name}-${version}` }]);
+      site().plane.kubelet.broken.add(`${name}-v2-e2`);
+      await declare("v2-e2");
+      const consumer = await site().consumer({ workload, declared: true });
+      await failureOf(consumer.roll(targetOf(v2)));
+      await declare("v1-e1");
+      const error = await failureOf(consumer.roll(targetOf(v1)));
+      assert.ok(error instanceof ConsumerError);
+      assert.ok(error.message.includes(`which does not come up: kubectl delete pod -n shop ${name}-1`), error.message);
+      await site().ask("DELETE", `pods/${name}-1`);
+      await consumer.roll(targetOf(v1));
+      assert.equal((await consumer.confirm(targetOf(v1))).adopted, true);
+    });
+
     it("is told of like any other where it does not come up", async () => {
       const { name, v2, workload } = await deployed();
       site().plane.kubelet.broken.add(`${name}-v2-e2`);
