@@ -1,4 +1,5 @@
 import type { Descriptor, DurationText, SecretSource } from "./options";
+import type { KubernetesConnection } from "./stores";
 
 interface ToldConsumerArgs {
   readonly name: string;
@@ -20,6 +21,29 @@ interface ToldConsumerArgs {
   /** @default "60s" */
   readonly adoptionTimeout?: DurationText;
   /** @default "500ms" */
+  readonly interval?: DurationText;
+}
+
+export interface KubernetesConsumerOptions extends Omit<ToldConsumerArgs, "pinned"> {
+  /** Of the workloads and of the Secrets. */
+  readonly namespace: string;
+  /** The workload; or `selector`. */
+  readonly workload?: { readonly kind: "Deployment" | "StatefulSet" | "DaemonSet"; readonly name: string };
+  /** A label selector, such as `app=orders`: every workload of these kinds that it fits is rolled. */
+  readonly selector?: string;
+  /** @default as kubectl finds it: `KUBECONFIG`, `~/.kube/config`, or in-cluster */
+  readonly kubeconfig?: KubernetesConnection["kubeconfig"];
+  /** Secret's name to the `name` of its kubernetesSecret store. @default the secret's own name */
+  readonly secrets?: Readonly<Record<string, string>>;
+  /** Whether the workload names no Secret, and is only restarted, by an annotation. @default false */
+  readonly annotationOnly?: boolean;
+  /** Whether a resource of the program sets the reference; then it is only waited for and looked at. @default false */
+  readonly declared?: boolean;
+  /** How long the whole roll-out may take. @default "10m" */
+  readonly timeout?: DurationText;
+  /** How long one request may take, from 1 s to 5 min. @default "10s" */
+  readonly requestTimeout?: DurationText;
+  /** The time between two looks. @default "1s" */
   readonly interval?: DurationText;
 }
 
@@ -67,6 +91,11 @@ export const consumer = {
     /** Whether it may not be running yet. @default false */
     readonly optional?: boolean;
   }): Descriptor => ({ type: "process", ...options }),
+  /**
+   * Deployments, StatefulSets and DaemonSets of a Kubernetes namespace, which name the Secret of a version that the
+   * kubernetesSecret store, or a replica, has made.
+   */
+  kubernetes: (options: KubernetesConsumerOptions): Descriptor => ({ type: "kubernetes", ...options }),
   /** A workload that is told by a signed HTTP call to reload. It is told which version, never the value. */
   httpHook: (
     options: ToldConsumerArgs & {

@@ -31,6 +31,11 @@ const CONSUMERS: Readonly<Record<string, Descriptor>> = {
     ...{ ...TOLD, adoptionTimeout: "2m", interval: "1s", command: ["orders-ctl", "reload"], timeout: "5m" },
     ...{ env: { REGION: "eu", TOKEN }, confirm: { command: ["orders-ctl", "uses-version"], timeout: "5s" } },
   }),
+  kubernetes: consumer.kubernetes({
+    ...{ name: "orders", wave: 2, readersCache: "5m", ...BY_ADOPTION, namespace: "shop", selector: "app=orders" },
+    ...{ kubeconfig: { path: "/kubeconfig", context: "shop" }, secrets: { "the database": "orders-db" } },
+    ...{ annotationOnly: true, timeout: "20m", requestTimeout: "20s" },
+  }),
   signal: consumer.signal({ ...TOLD, ...BY_ADOPTION, pidFile: "/run/a.pid", signal: "SIGUSR1", program: "orders" }),
 };
 
@@ -62,6 +67,7 @@ const CHECKS: Readonly<Record<string, Descriptor>> = {
 /** Options that another one excludes. */
 const EXCLUDED: Readonly<Record<string, readonly string[]>> = {
   "consumer command": ["adoption"],
+  "consumer kubernetes": ["workload", "declared"],
   "check tls": ["serialNumber", "canary", "baseline", "baselineSamples"],
   "check prometheus": ["above", "equals"],
 };
