@@ -1,3 +1,4 @@
+import { lambda } from "./lambda";
 import type { Descriptor, DurationText, SecretSource } from "./options";
 import type { KubernetesConnection } from "./stores";
 
@@ -143,4 +144,5 @@ export const consumer = {
       readonly program?: string;
     },
   ): Descriptor => ({ type: "signal", ...options }),
+  lambda,
 };

@@ -79,6 +79,10 @@ export const consumers: Family<Adapter<Consumer>> = {
     const module = await import("./consumers/kubernetes/index.js");
     return { options: module.kubernetesConsumerOptions, create: module.createKubernetesConsumer };
   },
+  lambda: async () => {
+    const module = await import("./consumers/lambda/index.js");
+    return { options: module.lambdaConsumerOptions, create: module.createLambdaConsumer };
+  },
   process: async () => {
     const module = await import("./consumers/process/index.js");
     return { options: module.processConsumerOptions, create: module.createProcessConsumer };

@@ -11,3 +11,14 @@ export {
   type GcpSecretManagerEmulator,
   type Grants as GcpGrants,
 } from "./gcpSecretManager";
+export {
+  startLambda,
+  type EmulatedLambdaFunction,
+  type LambdaCall,
+  type LambdaDoor,
+  type LambdaEmulator,
+  type LambdaFault,
+  type LambdaInvocation,
+  type LambdaSettings,
+  type NewLambdaFunction,
+} from "./lambda";

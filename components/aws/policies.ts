@@ -78,6 +78,56 @@ export function isKeyArn(key: string): boolean {
   return /^arn:[^:]+:kms:[^:]+:[^:]*:key\//.test(key);
 }
 
+/** What `consumer.lambda` moves. */
+export interface LambdaPlace {
+  /** The function's ARN, without a version or an alias. */
+  readonly functionArn: string;
+  /** The KMS key of the function's variables; absent: AWS's own, which needs no permission. */
+  readonly key?: string | undefined;
+  /** Whether it may invoke versions, for `probe`. */
+  readonly probe?: boolean | undefined;
+  /** Whether it may delete versions, for `keepVersions`. Never the function. */
+  readonly keepVersions?: boolean | undefined;
+}
+
+const LAMBDA_ACTIONS = [
+  "lambda:GetAlias",
+  "lambda:GetFunctionConfiguration",
+  "lambda:GetProvisionedConcurrencyConfig",
+  "lambda:ListVersionsByFunction",
+  "lambda:PublishVersion",
+  "lambda:UpdateAlias",
+  "lambda:UpdateFunctionConfiguration",
+];
+
+/** For the role that runs `pulumi`, where it moves a function of Lambda (docs/consumers/lambda.md). */
+export function lambdaPolicyDocument({ functionArn, key, probe, keepVersions }: LambdaPlace): string {
+  const { region, suffix } = partsOf(functionArn);
+  const versions = `${functionArn}:*`;
+  return documentOf(
+    { Sid: "Function", Effect: "Allow", Action: LAMBDA_ACTIONS, Resource: [functionArn, versions] },
+    probe === true
+      ? { Sid: "Probe", Effect: "Allow", Action: ["lambda:InvokeFunction"], Resource: [versions] }
+      : undefined,
+    keepVersions === true
+      ? { Sid: "Aliases", Effect: "Allow", Action: ["lambda:ListAliases"], Resource: [functionArn] }
+      : undefined,
+    keepVersions === true
+      ? { Sid: "Versions", Effect: "Allow", Action: ["lambda:DeleteFunction"], Resource: [versions] }
+      : undefined,
+    key === undefined
+      ? undefined
+      : {
+          Sid: "Key",
+          Effect: "Allow",
+          // https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
+          Action: ["kms:CreateGrant", "kms:Decrypt", "kms:Encrypt"],
+          Resource: [key],
+          Condition: { StringEquals: { "kms:ViaService": `lambda.${region}.${suffix}` } },
+        },
+  );
+}
+
 function documentOf(...statements: (Statement | undefined)[]): string {
   return JSON.stringify({ Version: "2012-10-17", Statement: statements.filter((one) => one !== undefined) });
 }

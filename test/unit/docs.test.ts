@@ -219,6 +219,12 @@ describe("the tables of the documentation", () => {
   });
 });
 
+/** Some have a page of their own. */
+function consumerPage(type: string): string {
+  const own = `docs/consumers/${type}.md`;
+  return existsSync(join(ROOT, own)) ? own : "docs/consumers.md";
+}
+
 /** Other tests of the same process put adapters in memory there. */
 function typesOf(family: object): string[] {
   return Object.keys(family).filter((type) => type !== "memory");

@@ -36,6 +36,15 @@ const CONSUMERS: Readonly<Record<string, Descriptor>> = {
     ...{ kubeconfig: { path: "/kubeconfig", context: "shop" }, secrets: { "the database": "orders-db" } },
     ...{ annotationOnly: true, timeout: "20m", requestTimeout: "20s" },
   }),
+  lambda: consumer.lambda({
+    ...{ name: "orders", wave: 2, functionName: "orders", alias: "live", region: "eu-west-1" },
+    ...{ endpoint: "https://lambda.eu-west-1.amazonaws.com", profile: "staging", timeout: "20s", maxAttempts: 3 },
+    assumeRole: { roleArn: "arn:aws:iam::123456789012:role/rotation", externalId: "orders", sessionName: "ci" },
+    environment: { "orders-db": { DB_VERSION_ID: "{versionId}" }, mail: { MAIL: "{secret}/{version}" } },
+    ...{ weights: [10, 50], stepInterval: "30s", readersCache: "1m", readyTimeout: "5m", adoptionTimeout: "2m" },
+    probe: { payload: { probe: true }, adoption: true, attempts: 2, timeout: "1m" },
+    ...{ interval: "2s", propagation: "5s", unreleased: "publish", keepVersions: 5 },
+  }),
   signal: consumer.signal({ ...TOLD, ...BY_ADOPTION, pidFile: "/run/a.pid", signal: "SIGUSR1", program: "orders" }),
 };
 
