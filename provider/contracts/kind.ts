@@ -78,6 +78,8 @@ export interface UsageReport {
   readonly uses: readonly Use[];
   /** For `unused`: the moment since which there was no use, in ms since the epoch. */
   readonly since?: number;
+  /** For `unknown`: one sentence on what is missing. */
+  readonly detail?: string;
 }
 
 export interface RefusalReport {

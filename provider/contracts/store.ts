@@ -5,6 +5,7 @@
  */
 import type { Payload } from "../lifecycle/payload";
 import type { IssuedRef, SecretValue, VersionRef } from "../lifecycle/values";
+import type { UsageReport } from "./kind";
 
 export type { Payload } from "../lifecycle/payload";
 
@@ -89,6 +90,11 @@ export interface SecretStore extends Ledger {
   disable?(ref: VersionRef): Promise<void>;
   /** Gives it back. Enabled already is success. @throws NotFoundError when it is gone for good. */
   enable?(ref: VersionRef): Promise<void>;
+  /**
+   * Who has the version from this store now, where the store can see that: the pods that mount its Secret. A store that
+   * cannot leaves this out, which says nothing for or against a use.
+   */
+  usage?(ref: VersionRef): Promise<UsageReport>;
   /**
    * Deletes a version for good, disabled or not. Absent is success.
    * @throws StateError when it is the current one.

@@ -4,7 +4,7 @@
  */
 import type { UsageReport, Use } from "../contracts/kind";
 import { decideRetirement, isCompromised, type RetirementVerdict } from "../lifecycle/retirement";
-import type { VersionRecord } from "../lifecycle/ledger";
+import { refOf, type VersionRecord } from "../lifecycle/ledger";
 import type { RetirementOptions } from "./retire";
 import type { Session } from "./session";
 
@@ -36,21 +36,34 @@ export async function verdictOn(
   return decideRetirement(session.ledger, version, { ...options, unusedSince: usage.since }, session.now);
 }
 
-/** Who uses the version now, or why that cannot be told. */
+/** Who uses the version now, by the issuer and by the stores that can tell; or why that cannot be told. */
 export async function heldByUse(
   session: Session,
   version: VersionRecord,
   options: RetirementOptions,
 ): Promise<Held | undefined> {
   // Ending sessions is asked for, so their being there is no reason to wait.
-  if (endsSessions(version, options) || !version.issued) return undefined;
-  const usage = await session.kind.usage(version.issued);
-  if (usage.verdict === "used") return inUse(version, usage);
-  if (usage.verdict !== "unknown" || !options.requireUnused) return undefined;
-  return {
-    message: `v${version.version}: the issuer cannot tell who uses it, and retirement.requireUnused asks for evidence`,
-    uses: [],
-  };
+  if (endsSessions(version, options)) return undefined;
+  const reports = await usageOf(session, version);
+  const used = reports.filter((report) => report.verdict === "used");
+  if (used.length > 0)
+    return inUse(
+      version,
+      used.flatMap((report) => report.uses),
+    );
+  const unknown = reports.find((report) => report.verdict === "unknown");
+  if (unknown === undefined || !options.requireUnused) return undefined;
+  const why = unknown.detail ?? "the issuer cannot tell who uses it";
+  return { message: `v${version.version}: ${why}, and retirement.requireUnused asks for evidence`, uses: [] };
+}
+
+async function usageOf(session: Session, version: VersionRecord): Promise<UsageReport[]> {
+  const stores = [session.store, ...session.replicas];
+  const asked = [
+    ...(version.issued ? [session.kind.usage(version.issued)] : []),
+    ...stores.flatMap((store) => store.usage?.(refOf(version)) ?? []),
+  ];
+  return Promise.all(asked);
 }
 
 /** Who missed the version while it was disabled. `missed`: it has to work again. `unknown`: no evidence is to be had. */
@@ -77,10 +90,10 @@ export async function missedBy(
   };
 }
 
-function inUse(version: VersionRecord, usage: UsageReport): Held {
-  const principal = usage.uses.find((use) => use.principal !== undefined)?.principal;
+function inUse(version: VersionRecord, uses: readonly Use[]): Held {
+  const principal = uses.find((use) => use.principal !== undefined)?.principal;
   const name = `v${version.version}${principal === undefined ? "" : ` (${principal})`}`;
-  return { message: `${name} is still used by ${listed(usage.uses)}`, uses: kept(usage.uses) };
+  return { message: `${name} is still used by ${listed(uses)}`, uses: kept(uses) };
 }
 
 function listed(uses: readonly Use[]): string {

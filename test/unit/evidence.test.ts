@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
 import { memoryAuditTrail } from "../../provider/audit/memory";
+import type { AdapterContext } from "../../provider/contracts/context";
+import type { UsageReport } from "../../provider/contracts/kind";
+import type { VersionRef } from "../../provider/contracts/store";
+import * as registry from "../../provider/registry";
+import { createMemoryStore, memoryStoreOptions, type MemoryStoreOptions } from "../../provider/stores/memory";
 import { memoryIssuer, type MemoryCredential } from "../../testing/memoryKind";
 import { memoryWorkload } from "../../testing/memoryWorkload";
 import { MiniStack, registerMemoryAdapters, resetMemory, TestClock, type Properties } from "../support/miniEngine";
@@ -88,6 +93,61 @@ describe("evidence of use", () => {
     assert.equal((await states())["v1"], "superseded");
     await up(secret({ requireUnused: false }));
     assert.equal((await states())["v1"], "disabled");
+  });
+
+  describe("of a store", () => {
+    const inMemory = registry.stores["memory"];
+    let mounted: UsageReport;
+    before(() => {
+      Object.assign(registry.stores, {
+        memory: async () => ({
+          options: memoryStoreOptions,
+          create: (options: MemoryStoreOptions, context: AdapterContext) =>
+            Object.assign(createMemoryStore(options, context), {
+              usage: async (ref: VersionRef) =>
+                ref.version === 1
+                  ? mounted
+                  : ({ verdict: "used", uses: [{ by: "the pod of the active one" }] } as const),
+            }),
+        }),
+      });
+    });
+    after(() => {
+      Object.assign(registry.stores, { memory: inMemory });
+    });
+
+    it("holds a retirement back and names who still mounts the version, until it does not", async () => {
+      mounted = { verdict: "used", uses: [{ by: "pod orders/reports-1" }] };
+      await superseded();
+      assert.match((await up()).log.join("\n"), /v1 is still used by pod orders\/reports-1/);
+      assert.deepEqual((await version(1)).putOff?.uses, [{ by: "pod orders/reports-1" }]);
+      mounted = { verdict: "not-seen", uses: [] };
+      await up();
+      assert.equal((await states())["v1"], "disabled");
+      mounted = { verdict: "used", uses: [{ by: "pod orders/late-1" }] };
+      clock.advance(HOUR + 1);
+      assert.match((await up()).log.join("\n"), /v1 is still used by pod orders\/late-1/);
+      assert.equal((await states())["v1"], "disabled");
+    });
+
+    it("is told together with the issuer's", async () => {
+      mounted = { verdict: "used", uses: [{ by: "pod orders/reports-1" }] };
+      await superseded();
+      credential(1).users.add("a session");
+      assert.match((await up()).log.join("\n"), /v1 is still used by a session; pod orders\/reports-1/);
+    });
+
+    it("counts as use where the store cannot tell, for the reason that it gives", async () => {
+      mounted = { verdict: "unknown", uses: [], detail: "may not list pods" };
+      await superseded();
+      assert.match(
+        (await up()).log.join("\n"),
+        /v1: may not list pods, and retirement\.requireUnused asks for evidence/,
+      );
+      assert.equal((await states())["v1"], "superseded");
+      await up(secret({ requireUnused: false }));
+      assert.equal((await states())["v1"], "disabled");
+    });
   });
 
   it("enables a disabled version again when somebody is refused with it, with its whole grace before it", async () => {
