@@ -112,7 +112,7 @@ export function clientSettings(
 /** The credentials have to come from the very gRPC that the client uses, wherever it is installed. */
 function withoutLogIn(from: string): Record<string, string | number | object> {
   const fromClient = createRequire(createRequire(__filename).resolve(from));
-  const { grpc } = fromClient("google-gax") as { grpc: { credentials: { createInsecure(): unknown } } };
+  const { grpc } = fromClient("google-gax") as { grpc: { credentials: { createInsecure(): object } } };
   // Asked for by the client before each connection; the real one would look for somebody to log in as.
   const auth = { getUniverseDomain: async () => "googleapis.com" };
   return { sslCreds: grpc.credentials.createInsecure(), auth };
