@@ -10,6 +10,9 @@ async function open(): Promise<ConsumerSite> {
   let left = Number.POSITIVE_INFINITY;
   let moment: "before" | "after" = "before";
   let reached: () => void = () => undefined;
+  let started = 0;
+  /** Which of the consumers is cut off: the running one, or the first where there is none yet. */
+  let cutOff = 0;
 
   /** One call of the platform's API, of whichever of its services. */
   const next = (): "pass" | "hang" | "lose" => {
@@ -34,7 +37,8 @@ async function open(): Promise<ConsumerSite> {
 
   return {
     start: (context) => {
-      left = Number.POSITIVE_INFINITY;
+      started += 1;
+      if (started > cutOff) left = Number.POSITIVE_INFINITY;
       watched = true;
       return site.consumer({}, context);
     },
@@ -54,6 +58,7 @@ async function open(): Promise<ConsumerSite> {
     changes: () => site.run.changes,
     cutAt: (call, at) => {
       left = call;
+      cutOff = Math.max(1, started);
       moment = at;
       return new Promise((resolve) => (reached = resolve));
     },
