@@ -56,8 +56,8 @@ export interface CloudRunEmulator {
   intercept(decide?: (call: EmulatedCall) => Fate): void;
   /** Only this may be done from now on. @param permissions absent: everything. */
   grant(permissions?: readonly string[]): void;
-  /** What was begun stays undone until the function is called that is returned. */
-  hold(): () => void;
+  /** What was begun stays undone until the function is called that is returned. @param what absent: everything. */
+  hold(what?: "revisions"): () => void;
   /** What a user's own deployment does: makes the service, or replaces what is given, and waits until it is carried out. */
   deploy(name: string, service: ServiceMessage): Promise<ServiceView>;
   /** @param name `projects/P/locations/R/services/S` */
@@ -83,7 +83,12 @@ export async function startCloudRun(setting: CloudRunSetting): Promise<CloudRunE
   let allowed: ReadonlySet<string> | undefined;
   let decide: (call: EmulatedCall) => Fate = () => "pass";
   let changes = 0;
-  const gate = { open: () => held ?? Promise.resolve() };
+  let holds: "revisions" | undefined;
+  const gate = {
+    open: async (of: "revisions" | "traffic") => {
+      if (holds === undefined || holds === of) await held;
+    },
+  };
 
   const find = (name: string): EmulatedService => {
     const service = services.get(name);
@@ -163,7 +168,8 @@ export async function startCloudRun(setting: CloudRunSetting): Promise<CloudRunE
     intercept: (given = () => "pass") => (decide = given),
     grant: (permissions) =>
       (allowed = permissions && new Set(permissions.map((permission) => permission.toLowerCase()))),
-    hold: () => {
+    hold: (what) => {
+      holds = what;
       held = new Promise((resolve) => (open = resolve));
       return () => {
         held = undefined;

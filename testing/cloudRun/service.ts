@@ -19,8 +19,8 @@ const LATEST = "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST";
 const STEP_MS = 5;
 
 export interface Gate {
-  /** Resolves when operations may go on. */
-  open(): Promise<void>;
+  /** Resolves when such operations may go on. */
+  open(of: "revisions" | "traffic"): Promise<void>;
 }
 
 interface Route {
@@ -208,7 +208,7 @@ export class EmulatedService {
         this.revisions.set(revision.name, revision);
         this.latestCreated = revision.name;
       }
-      await this.gate.open();
+      await this.gate.open(revision === undefined ? "traffic" : "revisions");
       if (revision !== undefined) await this.bringUp(revision);
       await delay(STEP_MS);
       await this.moveTraffic();

@@ -2,9 +2,9 @@
  * What is to be done next, from what is there. Pure. A run that was stopped anywhere looks, and goes on; nothing is
  * remembered but what the service and its revisions say of themselves.
  *
- * Order of a roll: the template with the target's versions, with the traffic kept where it is; the new revision is ready;
- * it is asked by its own address; the traffic moves, in steps; the traffic is told as the user had told it. On the way back
- * the revision that served before gets all traffic first, if it is still there.
+ * Order of a roll: the traffic is kept where it is, by name; the template with the target's versions; the new revision is
+ * ready; it is asked by its own address; the traffic moves, in steps; the traffic is told as the user had told it. On the
+ * way back the revision that served before gets all traffic first, if it is still there.
  */
 import { attemptOf, contentOf, isPinned, pinned, type Pin } from "./references";
 import { describeCondition, describeConditions, failedRoutes, hasFailed, isReady } from "./conditions";
@@ -13,6 +13,7 @@ import { recordOf, withRecord, type RollRecord } from "./record";
 import {
   hasProbeTag,
   howTold,
+  isNamedOnly,
   probeUri,
   sameShares,
   servingShares,
@@ -41,6 +42,8 @@ export interface Plan {
 export interface Progress {
   /** The revision made last when the roll began, where it had failed. */
   readonly failedBefore: string | undefined;
+  /** Whether this roll has changed the template: then another revision is on its way, seen or not. */
+  readonly hasDeployed: boolean;
   /** Revisions that gave the probe a good answer. */
   readonly probed: ReadonlySet<string>;
   /** The steps of the traffic that were kept up as long as they are to be. */
@@ -176,6 +179,12 @@ function beforeTemplate(view: View, { goal }: Plan): Step {
 }
 
 function makeRevision(view: View, goal: readonly Pin[], like: Revision | undefined, attempt: number): Step {
+  const { service, shares } = view;
+  if (shares.size > 0 && howTold(service) === "latest") {
+    const what = `the traffic is kept at ${describeShares(shares)}`;
+    return change(view, what, { traffic: toRevisions(service, shares) }, "rolling");
+  }
+  if (!isNamedOnly(service)) return untilServed(view);
   const template = pinned(view.template, goal, like, attempt);
   const what = `a revision that uses ${goal.map(({ secret, version }) => `v${version} of "${secret}"`).join(", ")} is made`;
   return change(view, what, { template, traffic: frozen(view) }, "rolling");
@@ -186,6 +195,8 @@ function afterTemplate(view: View, plan: Plan, progress: Progress): Step {
   if (created === undefined || !isPinned(created, plan.goal))
     return { kind: "wait", detail: "the new revision is not made yet" };
   if (hasFailed(created)) {
+    if (progress.failedBefore === createdName && progress.hasDeployed)
+      return { kind: "wait", detail: "the new revision is not made yet" };
     if (progress.failedBefore === createdName)
       return makeRevision(view, plan.goal, created, attemptOf(view.template) + 1);
     return {
@@ -246,7 +257,7 @@ function settle(view: View): Step {
 function untilServed(view: View): Step {
   const routes = failedRoutes(view.service);
   const where = `the traffic is at ${describeShares(view.shares)}, and told to go to ${describeShares(view.wanted)}`;
-  if (routes === undefined) return { kind: "wait", detail: where };
+  if (routes === undefined) return { kind: "wait", detail: `${where} by name` };
   return { kind: "failed", why: `the traffic could not be moved: ${describeCondition(routes)}; ${where}` };
 }
 
@@ -264,7 +275,7 @@ function change(
   return { kind: "change", what, change: { ...(template === undefined ? {} : { template }), traffic, annotations } };
 }
 
-/** The traffic where it is, by name: as `gcloud run deploy --no-traffic` does it. */
+/** The traffic where it is, by name. */
 function frozen({ service, shares }: View): readonly TrafficTarget[] {
   return shares.size === 0 ? toLatest(service) : toRevisions(service, shares);
 }

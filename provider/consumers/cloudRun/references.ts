@@ -122,13 +122,18 @@ function fileName(secret: string): string {
   return secret.slice(secret.lastIndexOf("/") + 1);
 }
 
-/** JSON with sorted keys, and without what is absent or says nothing. */
+/** JSON with sorted keys, and without what proto3 does not tell from absent. */
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (typeof value !== "object" || value === null) return value === undefined ? "null" : JSON.stringify(value);
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
   const parts = Object.entries(value)
-    .filter(([, inner]) => inner !== undefined && inner !== null)
+    .filter(([, inner]) => !saysNothing(inner))
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, inner]) => `${JSON.stringify(key)}:${canonical(inner)}`);
   return `{${parts.join(",")}}`;
+}
+
+function saysNothing(value: unknown): boolean {
+  if (value === undefined || value === null || value === "" || value === 0 || value === false) return true;
+  return typeof value === "object" && Object.keys(value).length === 0;
 }

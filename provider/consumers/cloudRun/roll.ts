@@ -32,6 +32,7 @@ export class Roll {
   private readonly held = new Set<number>();
   private readonly redact: (text: string) => string;
   private failedBefore: string | undefined;
+  private hasDeployed = false;
   private conflicts = 0;
   private lost = 0;
 
@@ -75,7 +76,12 @@ export class Roll {
         ask: async () => {
           const looked = seen ?? (await this.look());
           seen = undefined;
-          const progress = { failedBefore: this.failedBefore, probed: this.probed, held: this.held };
+          const progress = {
+            failedBefore: this.failedBefore,
+            hasDeployed: this.hasDeployed,
+            probed: this.probed,
+            held: this.held,
+          };
           return [looked, nextStep(looked, plan, progress)];
         },
         good: ([, next]) => next.kind !== "wait",
@@ -118,8 +124,7 @@ export class Roll {
   private async change(service: Service, change: Change): Promise<void> {
     try {
       await this.client.updateService(service, change);
-      // Only what failed before we changed anything may be tried again.
-      if (change.template !== undefined) this.failedBefore = undefined;
+      if (change.template !== undefined) this.hasDeployed = true;
     } catch (error) {
       this.context.signal.throwIfAborted();
       if (!(error instanceof CallFailure)) throw error;

@@ -56,6 +56,12 @@ export function howTold(service: Service): Told {
   return main.length === 1 ? "named" : "split";
 }
 
+/** Whether requests go to named revisions only, so that a new one gets none when it is ready. */
+export function isNamedOnly(service: Service): boolean {
+  const serving = (service.trafficStatuses ?? []).filter(({ percent = 0 }) => percent > 0);
+  return !serving.some(isLatest);
+}
+
 export function toLatest(service: Service): readonly TrafficTarget[] {
   return [{ type: LATEST, percent: 100 }, ...tagsOf(service)];
 }

@@ -24,6 +24,7 @@ import {
   type ServiceMessage,
   type ServiceView,
 } from "../../../testing/cloudRun";
+import { projectNumber } from "../../../testing/gcpSecretManager/names";
 import { startGcpSecretManager, type GcpSecretManagerEmulator } from "../../../testing/gcpSecretManager";
 
 export const PROJECT = "shop-prod";
@@ -239,6 +240,11 @@ export class Site {
     await store.promote((await this.version(version, secret)).ref, current, revision, 99);
   }
 
+  /** The secret's name as Secret Manager itself tells it, with the project's number. */
+  get numberedName(): string {
+    return `projects/${projectNumber(PROJECT)}/secrets/orders-db`;
+  }
+
   storeOf(secret: string): SecretStore {
     const store = this.stores.get(secret);
     if (store === undefined) throw new Error(`There is no ${secret}.`);
@@ -306,6 +312,23 @@ export class Site {
     await this.secretManager.stop();
     await this.issuer.stop();
   }
+}
+
+/** Without what proto3 does not tell from absent, and without the marks of gRPC. */
+export function bare(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(bare);
+  if (typeof value !== "object" || value === null) return value;
+  const kept = Object.entries(value)
+    .filter(([key]) => key !== "values")
+    .map(([key, inner]) => [key, bare(inner)] as const)
+    .filter(([, inner]) => !saysNothing(inner));
+  return Object.fromEntries(kept);
+}
+
+function saysNothing(value: unknown): boolean {
+  if (typeof value === "string") return value === "" || value.endsWith("_UNSPECIFIED");
+  if (typeof value === "object" && value !== null) return Object.keys(value).length === 0;
+  return value === null || value === 0 || value === false;
 }
 
 /** An error with all that belongs to it, as a text. */
