@@ -1,3 +1,4 @@
+import { cloudRun } from "./cloudRun";
 import type { Descriptor, DurationText, SecretSource } from "./options";
 
 interface ToldConsumerArgs {
@@ -25,6 +26,7 @@ interface ToldConsumerArgs {
 
 /** Workloads that the library moves. */
 export const consumer = {
+  cloudRun,
   /** A process on the machine where `pulumi` runs. */
   process: (options: {
     readonly name: string;
