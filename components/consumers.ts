@@ -1,4 +1,5 @@
 import { lambda } from "./lambda";
+import { cloudRun } from "./cloudRun";
 import type { Descriptor, DurationText, SecretSource } from "./options";
 import type { KubernetesConnection } from "./stores";
 
@@ -50,6 +51,7 @@ export interface KubernetesConsumerOptions extends Omit<ToldConsumerArgs, "pinne
 
 /** Workloads that the library moves. */
 export const consumer = {
+  cloudRun,
   /** A process on the machine where `pulumi` runs. */
   process: (options: {
     readonly name: string;

@@ -67,6 +67,10 @@ export const auditSinks: Family<Adapter<AuditSink>> = {
 };
 
 export const consumers: Family<Adapter<Consumer>> = {
+  cloudRun: async () => {
+    const module = await import("./consumers/cloudRun/index.js");
+    return { options: module.cloudRunConsumerOptions, create: module.createCloudRunConsumer };
+  },
   command: async () => {
     const module = await import("./consumers/command/index.js");
     return { options: module.commandConsumerOptions, create: module.createCommandConsumer };

@@ -22,6 +22,18 @@ const CHECKED = {
 const COMPARED = { baseline: "compare", baselineSamples: 5, tolerance: { factor: 1.5, absolute: 20 } } as const;
 
 const CONSUMERS: Readonly<Record<string, Descriptor>> = {
+  cloudRun: consumer.cloudRun({
+    ...{ name: "orders", wave: 2, readersCache: "5m", ...BY_ADOPTION },
+    ...{ project: "shop-prod", region: "europe-west3", service: "orders", function: true },
+    secrets: { "orders-db": { secret: "orders-db", project: "shop-secrets" }, "orders-mail": false },
+    traffic: { percents: [10, 50], hold: "2m" },
+    probe: {
+      ...{ path: "/healthz", headers: { authorization: TOKEN }, caFile: "/ca.pem" },
+      ...{ expectStatus: [200, 204], within: "30s", timeout: "5s" },
+    },
+    ...{ timeout: "20m", callTimeout: "20s", interval: "1s" },
+    ...{ endpoint: "127.0.0.1:8080", secretsEndpoint: "127.0.0.1:8081", insecure: true },
+  }),
   httpHook: consumer.httpHook({
     ...{ ...TOLD, ...BY_ADOPTION, url: "https://app/reload", signingKey: TOKEN, formerSigningKey: TOKEN },
     ...{ headers: { "x-team": "orders", authorization: TOKEN }, caFile: "/ca.pem", expectStatus: [200, 202] },
