@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { SecretStore } from "../../provider/contracts/store";
 import { ConfigurationError, UnreachableError } from "../../provider/lifecycle/errors";
-import { loadCredentials, loadSecretsManager } from "../../provider/stores/awsSecretsManager/sdk";
+import { loadCredentials } from "../../provider/net/aws/sdk";
+import { loadSecretsManager } from "../../provider/stores/awsSecretsManager/sdk";
 import { awsSite, documentedPolicies, makeStored, promoteNew } from "./servers/awsSite";
 import { ACCOUNT, REGION, type AccessKey } from "./servers/moto";
 
@@ -236,9 +237,12 @@ describe("who may use the store in AWS Secrets Manager", function () {
   it("says which package to install where the SDK is missing", async () => {
     const missing = () => Promise.reject(Object.assign(new Error("gone"), { code: "ERR_MODULE_NOT_FOUND" }));
     await assert.rejects(loadSecretsManager(missing), /Run: npm install @aws-sdk\/client-secrets-manager/);
-    await assert.rejects(loadCredentials(missing), /Run: npm install @aws-sdk\/credential-providers/);
     await assert.rejects(
-      loadCredentials(() => Promise.reject(new Error("broken"))),
+      loadCredentials("store awsSecretsManager", missing),
+      /Run: npm install @aws-sdk\/credential-providers/,
+    );
+    await assert.rejects(
+      loadCredentials("store awsSecretsManager", () => Promise.reject(new Error("broken"))),
       /broken/,
     );
   });
