@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { unpackDebianPackages } from "./debian-packages.mjs";
 import { GET_GO, goBuild, hasGo } from "./go-build.mjs";
 import { ROOT } from "./paths.mjs";
 import { Problem } from "./problem.mjs";
@@ -10,10 +11,11 @@ import { makePythonEnvironment } from "./python-environment.mjs";
 /** How each is made, raised when the same sources are made into something else. */
 const GO_RECIPE = 1;
 const PYTHON_RECIPE = 1;
+const DEBIAN_RECIPE = 1;
 
 /** Servers of one lane are made one after the other: a Go build takes all cores, an installation waits for the network. */
 export const GO_LANE = "build";
-const PYTHON_LANE = "install";
+const INSTALL_LANE = "install";
 
 const KUBERNETES = "1.37.2";
 const [major, minor] = KUBERNETES.split(".");
@@ -53,10 +55,18 @@ export const SERVERS = {
     proof: { args: ["--version"], says: "etcd Version: 3.6.16" },
   }),
   "kube-apiserver": kubernetes("kube-apiserver", "about 6 minutes on two cores"),
+  kubelet: kubernetes("kubelet", "about a minute on two cores, after kube-apiserver", "test/servers/kubelet"),
+  // What a kubelet runs pods with.
+  containers: debianPackages({
+    title: "containerd",
+    typical: "under a minute",
+    packages: ["containerd", "runc", "containernetworking-plugins", "busybox-static"],
+    proof: { program: "usr/bin/containerd", args: ["--version"], says: "containerd" },
+  }),
   moto: {
     title: "moto 5.2.5",
     version: "5.2.5",
-    lane: PYTHON_LANE,
+    lane: INSTALL_LANE,
     identity: () => digest([PYTHON_RECIPE], ["test/servers/aws/requirements.txt"]),
     make: (folder, manner) =>
       makePythonEnvironment({
@@ -76,13 +86,13 @@ export const SERVERS = {
 };
 
 /** One of the programs of Kubernetes: they share a module, and most of what is compiled. */
-function kubernetes(file, typical) {
+function kubernetes(file, typical, sources = "test/servers/kubernetes") {
   const version = "k8s.io/component-base/version";
   return goServer({
     title: file,
     version: KUBERNETES,
     typical,
-    sources: "test/servers/kubernetes",
+    sources,
     program: `k8s.io/kubernetes/cmd/${file}`,
     file,
     // Without these it calls itself v0.0.0.
@@ -91,6 +101,24 @@ function kubernetes(file, typical) {
       `-X ${version}.gitTreeState=clean`,
     proof: { args: ["--version"], says: `Kubernetes v${KUBERNETES}` },
   });
+}
+
+/**
+ * Whatever version Debian has: the tests need what has been stable in it for years.
+ *
+ * @returns {Server}
+ */
+function debianPackages({ title, typical, packages, proof }) {
+  return {
+    title: `${title} (Debian)`,
+    version: "debian",
+    lane: INSTALL_LANE,
+    identity: () => digest([DEBIAN_RECIPE, ...packages], []),
+    make: (folder, manner) =>
+      unpackDebianPackages({ what: `Getting ${title} from Debian's packages`, typical, packages, folder, ...manner }),
+    proof,
+    places: { [title]: "." },
+  };
 }
 
 /** @returns {Server} */

@@ -145,9 +145,11 @@ describe("The preparations of npm test", () => {
         vault: ["vault/go.mod", (version) => `github.com/hashicorp/vault v${version}\n`],
         etcd: ["etcd/go.mod", (version) => `go.etcd.io/etcd/server/v3 v${version}\n`],
         "kube-apiserver": ["kubernetes/go.mod", (version) => `k8s.io/kubernetes v${version} //`],
+        kubelet: ["kubelet/go.mod", (version) => `k8s.io/kubernetes v${version} //`],
         moto: ["aws/requirements.txt", (version) => `moto==${version}\n`],
       };
-      assert.deepEqual(Object.keys(pins).sort(), Object.keys(SERVERS).sort());
+      const pinned = Object.keys(SERVERS).filter((name) => SERVERS[name]!.version !== "debian");
+      assert.deepEqual(Object.keys(pins).sort(), pinned.sort());
       for (const [name, [file, pin]] of Object.entries(pins)) {
         const text = readFileSync(join(ROOT, "test/servers", file), "utf8");
         assert.ok(text.includes(pin(SERVERS[name]!.version)), `${file} pins another ${name}`);

@@ -11,34 +11,7 @@
 import { createHash } from "node:crypto";
 import type { VersionRef } from "../../contracts/store";
 import { ConfigurationError } from "../../lifecycle/errors";
-
-export const LABEL_KEY_PREFIX = "pulumi-rotating-secrets";
-export const MANAGED_BY = { key: "app.kubernetes.io/managed-by", value: "pulumi-rotating-secrets" } as const;
-
-/** Labels, which can be selected by. */
-const SECRET = `${LABEL_KEY_PREFIX}/secret`;
-const ROLE = `${LABEL_KEY_PREFIX}/role`;
-/** A label, for people and selectors; and an annotation, beside the others. */
-const VERSION = `${LABEL_KEY_PREFIX}/version`;
-/** Annotations. */
-const TOKEN = `${LABEL_KEY_PREFIX}/token`;
-const EPOCH = `${LABEL_KEY_PREFIX}/epoch`;
-const FINGERPRINT = `${LABEL_KEY_PREFIX}/fingerprint`;
-
-export type Role = "ledger" | "version" | "reader" | "stable";
-
-/** What an object says of itself. */
-export interface Metadata {
-  readonly labels?: Readonly<Record<string, string>> | undefined;
-  readonly annotations?: Readonly<Record<string, string>> | undefined;
-}
-
-/** What is to be read off a Secret of a version. */
-export interface Marks {
-  readonly ref: VersionRef;
-  readonly epoch?: number;
-  readonly fingerprint: string;
-}
+import { isMarked, labelsOf, readerName, selectorOf, type Metadata, type Role } from "../../net/kubernetes/marks";
 
 export class Names {
   constructor(private readonly name: string) {}
@@ -57,43 +30,21 @@ export class Names {
   }
 
   reader(version: number, epoch: number): string {
-    return `${this.name}-v${version}-e${epoch}`;
+    return readerName(this.name, version, epoch);
   }
 
   labels(role: Role, version?: number): Record<string, string> {
-    return {
-      [MANAGED_BY.key]: MANAGED_BY.value,
-      [SECRET]: this.name,
-      [ROLE]: role,
-      ...(version === undefined ? {} : { [VERSION]: String(version) }),
-    };
+    return labelsOf(this.name, role, version);
   }
 
   selector(role: Role, version?: number): string {
-    return Object.entries(this.labels(role, version))
-      .map(([key, value]) => `${key}=${value}`)
-      .join(",");
+    return selectorOf(this.name, role, version);
   }
 
   /** Whether this store made it, or it was handed over by the labels. */
-  isOurs({ labels = {} }: Metadata, role: Role): boolean {
-    return Object.entries(this.labels(role)).every(([key, value]) => labels[key] === value);
+  isOurs(metadata: Metadata, role: Role): boolean {
+    return isMarked(metadata, this.name, role);
   }
-}
-
-export function annotationsOf({ ref, epoch, fingerprint }: Marks): Record<string, string> {
-  return {
-    [VERSION]: String(ref.version),
-    [TOKEN]: ref.token,
-    [FINGERPRINT]: fingerprint,
-    ...(epoch === undefined ? {} : { [EPOCH]: String(epoch) }),
-  };
-}
-
-/** @returns `undefined` where the annotations are not those of a version. */
-export function refIn({ annotations = {} }: Metadata): VersionRef | undefined {
-  const [version, token] = [Number(annotations[VERSION]), annotations[TOKEN]];
-  return Number.isSafeInteger(version) && token !== undefined ? { version, token } : undefined;
 }
 
 /** @throws ConfigurationError when a version cannot be named. */

@@ -1,48 +1,27 @@
 /** What the user writes to keep a secret in the Secrets of one Kubernetes namespace. */
 import { z } from "zod";
 import { fieldsFormat } from "../../lifecycle/payload";
+import { LABEL_KEY_PREFIX, MANAGED_BY } from "../../net/kubernetes/marks";
+import {
+  DNS_SUBDOMAIN,
+  kubeconfigOption,
+  MAX_LABEL_VALUE,
+  namespaceOption,
+  objectName,
+} from "../../net/kubernetes/options";
 import { describeValue, duration, flag, strictOptions, text } from "../../net/options";
-import { LABEL_KEY_PREFIX, MANAGED_BY } from "./names";
 
-/** https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ and …/labels/ */
-const DNS_LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
-const DNS_SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+/** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/ */
 const LABEL_NAME = /^[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?$/;
-/** A label's value, and so the longest name that every Secret of ours can carry as one. */
-const MAX_LABEL_VALUE = 63;
 /** The ends of the names that this store makes from a name. */
 const RESERVED = /(-rotation(-[0-9a-f]{24})?|-v\d+-e\d+)$/;
 
-const name = z
-  .string({ error: (issue) => nameError("name", issue.input) })
-  .max(MAX_LABEL_VALUE, { error: (issue) => nameError("name", issue.input) })
-  .regex(DNS_SUBDOMAIN, { error: (issue) => nameError("name", issue.input) })
-  .refine((value) => !RESERVED.test(value), {
-    error: (issue) =>
-      `name must not end like the names that are made from it (-rotation, -v<number>-e<number>), or two secrets ` +
-      `could meet; it is ${describeValue(issue.input)}`,
-  });
-
-const namespace = z
-  .string({ error: (issue) => nameError("namespace", issue.input) })
-  .max(MAX_LABEL_VALUE, { error: (issue) => nameError("namespace", issue.input) })
-  .regex(DNS_LABEL, { error: (issue) => nameError("namespace", issue.input) });
-
-/** Not the value: somebody may have put a whole kubeconfig there. */
-const kubeconfigError = ({ input }: { input?: unknown }) =>
-  'kubeconfig must be "in-cluster" or { path?, context? }, where path names a file; a kubeconfig itself must not stand ' +
-  `there, since it holds credentials; it is ${typeof input === "object" && input !== null ? `an object with ${Object.keys(input).join(", ")}` : `a ${typeof input}`}`;
-
-const kubeconfig = z.union(
-  [
-    z.literal("in-cluster"),
-    z.strictObject(
-      { path: text("kubeconfig.path").optional(), context: text("kubeconfig.context", 253).optional() },
-      { error: kubeconfigError },
-    ),
-  ],
-  { error: kubeconfigError },
-);
+/** Every Secret of ours carries it as a label's value. */
+const name = objectName("name", MAX_LABEL_VALUE).refine((value) => !RESERVED.test(value), {
+  error: (issue) =>
+    `name must not end like the names that are made from it (-rotation, -v<number>-e<number>), or two secrets ` +
+    `could meet; it is ${describeValue(issue.input)}`,
+});
 
 const SECRET_TYPES = ["Opaque", "kubernetes.io/tls", "kubernetes.io/basic-auth"] as const;
 
@@ -60,7 +39,7 @@ const labels = z
 export const kubernetesSecretStoreOptions = strictOptions("the kubernetesSecret store", {
   type: z.literal("kubernetesSecret"),
   /** The namespace in which all of this secret's Secrets are. It must exist. */
-  namespace,
+  namespace: namespaceOption,
   /**
    * The secret's name, from which those of its Secrets are made: a DNS-1123 subdomain of at most 63 characters (it is
    * a label's value too) that does not end in `-rotation` or `-v<number>-e<number>`.
@@ -71,7 +50,7 @@ export const kubernetesSecretStoreOptions = strictOptions("the kubernetesSecret 
    * that runs `pulumi`. Absent: `KUBECONFIG`, then `~/.kube/config`, then the pod's service account; its current
    * context.
    */
-  kubeconfig: kubeconfig.optional(),
+  kubeconfig: kubeconfigOption.optional(),
   /**
    * What the cluster is called in messages and in the store's location. Two stores with the same cluster, namespace
    * and name are the same store. Absent: the context's name, the kubeconfig's path, "in-cluster" or "default". Give it
@@ -110,14 +89,6 @@ export function clusterName({ cluster, kubeconfig: way }: KubernetesSecretStoreO
   if (way === "in-cluster") return way;
   const parts = [way?.path, way?.context].filter((part) => part !== undefined);
   return parts.length === 0 ? "default" : parts.join("#");
-}
-
-function nameError(what: "name" | "namespace", input: unknown): string {
-  const dots = what === "name" ? ", and dots between them" : "";
-  return (
-    `${what} must be a text of 1 to ${MAX_LABEL_VALUE} lower-case letters, digits and hyphens${dots}, beginning and ` +
-    `ending with a letter or digit; it is ${describeValue(input)}`
-  );
 }
 
 function whatIsWrongWithLabel(key: string, value: string): string | undefined {

@@ -4,9 +4,10 @@
 import type { StoredVersion, VersionRef } from "../../contracts/store";
 import { ConflictError, StateError } from "../../lifecycle/errors";
 import { isSameRef } from "../../lifecycle/values";
+import { annotationsOf, refIn } from "../../net/kubernetes/marks";
 import { holds, type Content } from "./content";
 import type { Label } from "./ledger";
-import { annotationsOf, refIn, type Names } from "./names";
+import type { Names } from "./names";
 import type { FoundSecret } from "./objects";
 import type { Secrets } from "./secrets";
 

@@ -1,88 +1,87 @@
 /** The calls of the API server that this store makes, each within its time limit and repeated where it may be. */
-import type { AdapterContext } from "../../contracts/context";
-import { durationMs } from "../../net/options";
-import { withDeadline } from "../../net/deadline";
-import { retrying } from "../../net/retry";
-import { answerIn, isAbsent, isTransient, NoAnswerInTime, NotTheApi, type Answer } from "./answers";
-import type { ApiDeleteOptions, ApiSecret, Connection, CoreApi } from "./client";
-import { translate, type Request } from "./failures";
+import { isAbsent, NotTheApi } from "../../net/kubernetes/answers";
+import type { Calls } from "../../net/kubernetes/calls";
+import type { ApiDeleteOptions, ApiSecret } from "../../net/kubernetes/client";
+import { SECRETS, type Advice } from "../../net/kubernetes/failures";
 import type { FoundSecret, Secret } from "./objects";
 
-const DEFAULT_TIMEOUT = "10s";
 const LIST_PAGE = 100;
 
-export interface SecretsOptions {
-  readonly location: string;
-  readonly namespace: string;
-  readonly timeout: string | undefined;
-}
+export const ADVICE: Advice = {
+  tooLarge:
+    "a Secret may hold 1 MiB. Nothing was changed. Take a smaller value or format; for the ledger, retire versions and " +
+    "release rollouts that are gone.",
+  quota:
+    "This store needs up to 6 Secrets for each secret, and one more for each further epoch of a live version; raise the " +
+    "quota.",
+  admission: "Let it allow this (its reasons are in its log), or set `labels` if it wants some.",
+  invalid: "Correct `format` or `labels`.",
+  rolePage: "docs/stores/kubernetes.md",
+};
 
 export class Secrets {
-  private connecting: Promise<Connection> | undefined;
-  private readonly timeout: string;
-  private readonly timeoutMs: number;
-
   constructor(
-    private readonly options: SecretsOptions,
-    private readonly context: AdapterContext,
-    private readonly connect: () => Promise<Connection>,
-  ) {
-    this.timeout = options.timeout ?? DEFAULT_TIMEOUT;
-    this.timeoutMs = durationMs(options.timeout, DEFAULT_TIMEOUT);
-  }
+    private readonly namespace: string,
+    private readonly calls: Calls,
+  ) {}
 
   /** @returns `undefined` where there is none of that name. */
   async get(name: string): Promise<FoundSecret | undefined> {
-    const { namespace } = this.options;
-    return this.call(
-      { verb: "get", name },
-      async (core) => found(await core.readNamespacedSecret({ name, namespace }), name),
-      (answer) => (isAbsent(answer, name) ? { is: undefined } : undefined),
+    const { namespace } = this;
+    return this.calls.call(
+      { verb: "get", resource: SECRETS, name },
+      async ({ core }) => found(await core.readNamespacedSecret({ name, namespace }), name),
+      (answer) => (isAbsent(answer, SECRETS.plural, name) ? { is: undefined } : undefined),
     );
   }
 
   async create(secret: Secret): Promise<FoundSecret | "exists"> {
-    const { namespace } = this.options;
+    const { namespace } = this;
     const { name } = secret.metadata;
-    return this.call<FoundSecret | "exists">(
-      { verb: "create", name },
-      async (core) => found(await core.createNamespacedSecret({ namespace, body: asSent(secret) }), name),
+    return this.calls.call<FoundSecret | "exists">(
+      { verb: "create", resource: SECRETS, name },
+      async ({ core }) => found(await core.createNamespacedSecret({ namespace, body: asSent(secret) }), name),
       (answer) => (answer.code === 409 && answer.reason === "AlreadyExists" ? { is: "exists" } : undefined),
     );
   }
 
   /** Only if it still is in the state that was read: the API server compares uid and resourceVersion. */
   async replace(secret: FoundSecret): Promise<FoundSecret | "changed"> {
-    const { namespace } = this.options;
+    const { namespace } = this;
     const { name } = secret.metadata;
-    return this.call<FoundSecret | "changed">(
-      { verb: "update", name },
-      async (core) => found(await core.replaceNamespacedSecret({ name, namespace, body: asSent(secret) }), name),
-      (answer) => (isAbsent(answer, name) || answer.code === 409 ? { is: "changed" } : undefined),
+    return this.calls.call<FoundSecret | "changed">(
+      { verb: "update", resource: SECRETS, name },
+      async ({ core }) => found(await core.replaceNamespacedSecret({ name, namespace, body: asSent(secret) }), name),
+      (answer) => (isAbsent(answer, SECRETS.plural, name) || answer.code === 409 ? { is: "changed" } : undefined),
     );
   }
 
   /** Only if it still is in the state that was read. Gone already is success. */
   async delete({ metadata: { name, uid, resourceVersion } }: FoundSecret): Promise<"deleted" | "changed"> {
-    const { namespace } = this.options;
-    return this.call<"deleted" | "changed">(
-      { verb: "delete", name },
-      async (core) => {
+    const { namespace } = this;
+    return this.calls.call<"deleted" | "changed">(
+      { verb: "delete", resource: SECRETS, name },
+      async ({ core }) => {
         const body = { preconditions: { uid, resourceVersion } } as unknown as ApiDeleteOptions;
         await core.deleteNamespacedSecret({ name, namespace, body });
         return "deleted";
       },
-      (answer) => (isAbsent(answer, name) ? { is: "deleted" } : answer.code === 409 ? { is: "changed" } : undefined),
+      (answer) =>
+        isAbsent(answer, SECRETS.plural, name)
+          ? { is: "deleted" }
+          : answer.code === 409
+            ? { is: "changed" }
+            : undefined,
     );
   }
 
   async list(labelSelector: string): Promise<FoundSecret[]> {
-    const { namespace } = this.options;
+    const { namespace } = this;
     const all: FoundSecret[] = [];
     let next: string | undefined;
     do {
       const request = { namespace, labelSelector, limit: LIST_PAGE, ...(next ? { _continue: next } : {}) };
-      const page = await this.call({ verb: "list" }, async (core) => {
+      const page = await this.calls.call({ verb: "list", resource: SECRETS }, async ({ core }) => {
         const list = await core.listNamespacedSecret(request);
         if (list.kind !== "SecretList") throw new NotTheApi();
         return { items: list.items.map((item) => found(item)), next: list.metadata?._continue };
@@ -91,44 +90,6 @@ export class Secrets {
       next = page.next;
     } while (next);
     return all;
-  }
-
-  /** @param known what an answer means that is no failure. */
-  private async call<T>(
-    request: Request,
-    action: (core: CoreApi) => Promise<T>,
-    known: (answer: Answer) => { readonly is: T } | undefined = () => undefined,
-  ): Promise<T> {
-    const connection = await this.connection();
-    try {
-      return await retrying(this.context, { isTransient }, () => this.once(connection, action));
-    } catch (error) {
-      this.context.signal.throwIfAborted();
-      const answer = answerIn(error);
-      const outcome = answer && known(answer);
-      if (outcome !== undefined) return outcome.is;
-      throw translate(error, request, { ...this.options, timeout: this.timeout, server: connection.server });
-    }
-  }
-
-  private async once<T>(connection: Connection, action: (core: CoreApi) => Promise<T>): Promise<T> {
-    const bounded = await withDeadline(this.timeoutMs, this.context.signal, (signal) =>
-      action(connection.core(signal)),
-    );
-    if (bounded.ended === "done") return bounded.value;
-    this.context.signal.throwIfAborted();
-    throw new NoAnswerInTime();
-  }
-
-  /** Made once; one that failed is tried again, since a log-in may have been renewed meanwhile. */
-  private async connection(): Promise<Connection> {
-    this.connecting ??= this.connect();
-    try {
-      return await this.connecting;
-    } catch (error) {
-      this.connecting = undefined;
-      throw error;
-    }
   }
 }
 

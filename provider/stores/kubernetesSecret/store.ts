@@ -10,14 +10,15 @@ import { notStored, otherCurrent } from "../../contracts/refusals";
 import type { LedgerSnapshot, Payload, Revision, SecretStore, StoredVersion, VersionRef } from "../../contracts/store";
 import { StateError } from "../../lifecycle/errors";
 import { isSameRef } from "../../lifecycle/values";
-import { connect, type Surroundings } from "./client";
+import { Calls } from "../../net/kubernetes/calls";
+import { connect, type Surroundings } from "../../net/kubernetes/client";
 import { holds, payloadOf, render } from "./content";
 import { LedgerSecret, type Label } from "./ledger";
 import { assertNameable, Names } from "./names";
 import type { FoundSecret } from "./objects";
 import { clusterName, type KubernetesSecretStoreOptions } from "./options";
 import { ReaderSecrets } from "./readers";
-import { Secrets } from "./secrets";
+import { ADVICE, Secrets } from "./secrets";
 import { VersionSecrets } from "./versions";
 
 /** How often a reader of "current" that lost a race with a retirement looks again. */
@@ -45,12 +46,13 @@ class KubernetesSecretStore implements SecretStore {
     context: AdapterContext,
     surroundings?: Surroundings,
   ) {
-    const { namespace, name, timeout, labels = {} } = options;
+    const { namespace, name, timeout, kubeconfig, labels = {} } = options;
     this.location = `kubernetes:${clusterName(options)}/${namespace}/${name}`;
     const names = new Names(name);
-    const secrets = new Secrets({ location: this.location, namespace, timeout }, context, () =>
-      connect(options, context, surroundings),
+    const calls = new Calls({ location: this.location, namespace, timeout, advice: ADVICE }, context, () =>
+      connect({ who: "The kubernetesSecret store", kubeconfig }, context, surroundings),
     );
+    const secrets = new Secrets(namespace, calls);
     this.ledger = new LedgerSecret(secrets, names, labels, this.location);
     this.versions = new VersionSecrets(secrets, names, labels, this.location);
     this.readers = new ReaderSecrets(secrets, names, labels, this.location);

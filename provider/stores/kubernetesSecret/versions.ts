@@ -2,8 +2,9 @@
 import type { StoredVersion, VersionRef } from "../../contracts/store";
 import { StateError } from "../../lifecycle/errors";
 import { isSameRef } from "../../lifecycle/values";
+import { annotationsOf, refIn } from "../../net/kubernetes/marks";
 import { assertFits, decode, encode } from "./content";
-import { annotationsOf, refIn, type Names } from "./names";
+import type { Names } from "./names";
 import type { FoundSecret } from "./objects";
 import type { Secrets } from "./secrets";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigurationError, UnreachableError } from "../../../provider/lifecycle/errors";
-import { loadClient } from "../../../provider/stores/kubernetesSecret/client";
+import { loadClient } from "../../../provider/net/kubernetes/client";
 import { kubeconfigFor } from "../servers/kubernetes";
 import { failureOf, realContext, type Site } from "./site";
 
@@ -150,7 +150,8 @@ export function describeConnections(site: () => Site): void {
     });
 
     it("says how to install the client where it is missing, or too new for this Node.js", async () => {
-      const failing = (error: Error) => failureOf(loadClient(() => Promise.reject(error)));
+      const failing = (error: Error) =>
+        failureOf(loadClient("The kubernetesSecret store", () => Promise.reject(error)));
       const missing = await failing(Object.assign(new Error("gone"), { code: "ERR_MODULE_NOT_FOUND" }));
       assert.ok(missing instanceof ConfigurationError);
       assert.match(missing.message, /npm install @kubernetes\/client-node/);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { SecretStore } from "../../../provider/contracts/store";
 import { ConflictError, NotFoundError } from "../../../provider/lifecycle/errors";
-import { loadClient, type ClientModule, type Surroundings } from "../../../provider/stores/kubernetesSecret/client";
+import { loadClient, type ClientModule, type Surroundings } from "../../../provider/net/kubernetes/client";
 import { failureOf, makeVersion, realContext, rotate, type Site } from "./site";
 
 const [FIRST, SECOND, THIRD] = [makeVersion(1), makeVersion(2), makeVersion(3)];
@@ -22,7 +22,7 @@ class Killed extends Error {}
 function intercepted(hook: Hook): Surroundings {
   return {
     load: async (): Promise<ClientModule> => {
-      const client = await loadClient();
+      const client = await loadClient("The test");
       const CoreV1Api = new Proxy(client.CoreV1Api, {
         construct: (target, args: [never]) => {
           const api = new target(...args) as unknown as Record<string, (param: any) => Promise<unknown>>;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { runClock } from "../../../provider/clock";
 import type { AdapterContext } from "../../../provider/contracts/context";
 import type { SecretStore, StoredVersion, VersionRef } from "../../../provider/contracts/store";
-import type { Surroundings } from "../../../provider/stores/kubernetesSecret/client";
+import type { Surroundings } from "../../../provider/net/kubernetes/client";
 import { createKubernetesSecretStore, kubernetesSecretStoreOptions } from "../../../provider/stores/kubernetesSecret";
 import { startKubernetes, type Answer, type KubernetesServer, type User } from "../servers/kubernetes";
 

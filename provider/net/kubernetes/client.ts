@@ -3,10 +3,12 @@ import { existsSync } from "node:fs";
 import type * as Client from "@kubernetes/client-node" with { "resolution-mode": "import" };
 import type { AdapterContext } from "../../contracts/context";
 import { ConfigurationError } from "../../lifecycle/errors";
-import type { KubernetesSecretStoreOptions } from "./options";
+import type { Kubeconfig } from "./options";
 
 export type ClientModule = typeof Client;
 export type CoreApi = Client.CoreV1Api;
+/** Objects of any group and kind, as they are: what the client's own types do not know stays in them. */
+export type ObjectsApi = Client.CustomObjectsApi;
 export type ApiSecret = Client.V1Secret;
 export type ApiDeleteOptions = Client.V1DeleteOptions;
 type KubeConfig = Client.KubeConfig;
@@ -17,10 +19,25 @@ const CLIENT_FALLBACK = { context: "loaded-context", server: "http://localhost:8
 /** What the client says of an entry that lacks something. Anything else it says may quote the file. */
 const MISSING_ENTRY = /^(clusters|users|contexts)\[\d+\](\.\w+)* is missing$/;
 
+/** The API, with the credentials of the kubeconfig. */
+export interface Apis {
+  readonly core: CoreApi;
+  readonly objects: ObjectsApi;
+  /** For a patch: what it sends is applied by the server. */
+  readonly apply: Client.ConfigurationOptions;
+}
+
 export interface Connection {
   readonly server: string;
-  /** The API, with the credentials of the kubeconfig; what it does ends when the signal is aborted. */
-  core(signal: AbortSignal): CoreApi;
+  /** What they do ends when the signal is aborted. */
+  apis(signal: AbortSignal): Apis;
+}
+
+/** What is to be reached, and for whom. */
+export interface ConnectionRequest {
+  /** Who needs the client: `The kubernetesSecret store`. */
+  readonly who: string;
+  readonly kubeconfig: Kubeconfig | undefined;
 }
 
 /** Where things are found; tests put them elsewhere. */
@@ -34,13 +51,13 @@ export interface Surroundings {
 export class CredentialsUnavailable extends Error {}
 
 export async function connect(
-  options: KubernetesSecretStoreOptions,
+  { who, kubeconfig }: ConnectionRequest,
   context: AdapterContext,
   surroundings: Surroundings = {},
 ): Promise<Connection> {
-  const client = await loadClient(surroundings.load);
+  const client = await loadClient(who, surroundings.load);
   const config = new client.KubeConfig();
-  const found = readConfig(config, options.kubeconfig, surroundings.root ?? "");
+  const found = readConfig(config, kubeconfig, surroundings.root ?? "");
   const cluster = config.getCurrentCluster();
   if (cluster === null)
     throw new ConfigurationError(
@@ -58,17 +75,23 @@ export async function connect(
   const { server } = cluster;
   return {
     server,
-    core: (signal) =>
-      new client.CoreV1Api(
-        client.createConfiguration({
-          baseServer: new client.ServerConfiguration(server, {}),
-          authMethods: { default: authentication(config, signal) },
-        }),
-      ),
+    apis: (signal) => {
+      const configuration = client.createConfiguration({
+        baseServer: new client.ServerConfiguration(server, {}),
+        authMethods: { default: authentication(config, signal) },
+      });
+      return {
+        core: new client.CoreV1Api(configuration),
+        objects: new client.CustomObjectsApi(configuration),
+        apply: client.setHeaderOptions("Content-Type", client.PatchStrategy.ServerSideApply),
+      };
+    },
   };
 }
 
+/** @param who begins the message: `The kubernetesSecret store`. */
 export async function loadClient(
+  who: string,
   load: () => Promise<ClientModule> = () => import("@kubernetes/client-node"),
 ): Promise<ClientModule> {
   try {
@@ -77,7 +100,7 @@ export async function loadClient(
     const code = (error as NodeJS.ErrnoException).code;
     if (code === "MODULE_NOT_FOUND" || code === "ERR_MODULE_NOT_FOUND")
       throw new ConfigurationError(
-        'The kubernetesSecret store needs the package "@kubernetes/client-node", which is not installed. Run: ' +
+        `${who} needs the package "@kubernetes/client-node", which is not installed. Run: ` +
           `npm install @kubernetes/client-node${isOldNode() ? "@1" : ""}`,
       );
     // Version 2 stands on a library that fails while it is loaded by an older Node.
@@ -96,7 +119,7 @@ function isOldNode(): boolean {
 }
 
 /** @returns what was read, in words. */
-function readConfig(config: KubeConfig, given: KubernetesSecretStoreOptions["kubeconfig"], root: string): string {
+function readConfig(config: KubeConfig, given: Kubeconfig | undefined, root: string): string {
   if (given === "in-cluster") {
     readServiceAccount(config, root);
     return "The service account of this pod";

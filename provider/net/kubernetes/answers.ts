@@ -1,5 +1,5 @@
 /** What the API server says when it says no: read off the client's errors, never passed on as it is. */
-import { errorCode } from "../../net/networkErrors";
+import { errorCode } from "../networkErrors";
 
 /**
  * A `Status` of the API. Its message may quote what was sent: only {@link admissionOf} and {@link quotaOf} take known
@@ -79,9 +79,12 @@ export function networkCode(error: unknown): string {
   return errorCode(error) || errorCode((error as { cause?: unknown } | null)?.cause);
 }
 
-/** Whether the Secret is certainly not there: a proxy's 404 does not count. */
-export function isAbsent({ code, reason, kind, name }: Answer, wanted: string): boolean {
-  return code === 404 && reason === "NotFound" && kind === "secrets" && name === wanted;
+/**
+ * Whether an object is certainly not there: a proxy's 404 does not count.
+ * @param resource as the API calls its kind: `secrets`.
+ */
+export function isAbsent({ code, reason, kind, name }: Answer, resource: string, wanted: string): boolean {
+  return code === 404 && reason === "NotFound" && kind === resource && name === wanted;
 }
 
 export function isNamespaceMissing({ code, kind }: Answer): boolean {

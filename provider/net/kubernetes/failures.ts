@@ -1,23 +1,49 @@
 /** Turns what the API server or the network says into errors that tell what happened and what to do. */
 import { ConfigurationError, RotationError, StateError, UnreachableError } from "../../lifecycle/errors";
-import { describeNetworkError } from "../../net/networkErrors";
+import { describeNetworkError } from "../networkErrors";
 import * as answers from "./answers";
 import { CredentialsUnavailable } from "./client";
 
 /** In the words of RBAC. */
-export type Verb = "get" | "list" | "create" | "update" | "delete";
+export type Verb = "get" | "list" | "create" | "update" | "patch" | "delete";
+
+/** A kind of object, as people and as RBAC call it. */
+export interface Resource {
+  /** `Secret` */
+  readonly kind: string;
+  /** `secrets` */
+  readonly plural: string;
+  /** `""` for the core group. */
+  readonly group: string;
+}
+
+export const SECRETS: Resource = { kind: "Secret", plural: "secrets", group: "" };
 
 export interface Request {
   readonly verb: Verb;
+  readonly resource: Resource;
   /** Absent for a list. */
   readonly name?: string;
 }
 
+/** What is to be done about a refusal, where only the caller can tell. Each one or more sentences. */
+export interface Advice {
+  readonly tooLarge: string;
+  readonly quota: string;
+  /** A webhook or a policy refused it. */
+  readonly admission: string;
+  readonly invalid: string;
+  /** The documentation page that has the Role. */
+  readonly rolePage: string;
+}
+
 export interface Place {
+  /** Who called, as messages begin: the store's location, or a consumer. */
   readonly location: string;
   readonly namespace: string;
   readonly server: string;
   readonly timeout: string;
+  readonly advice: Advice;
 }
 
 const CERTIFICATE = /CERT|SIGNATURE|ISSUER/;
@@ -42,17 +68,14 @@ export function translate(error: unknown, request: Request, place: Place): unkno
 
 function refused(answer: answers.Answer, request: Request, place: Place): RotationError {
   const { code } = answer;
-  const { location, namespace } = place;
+  const { location, namespace, advice } = place;
   const what = `${location} could not ${describe(request)}`;
   const admission = answers.admissionOf(answer);
   if (code === 401)
     return new ConfigurationError(
       `${what}: the API server does not accept the credentials of the kubeconfig (401): they have expired or were revoked. Nothing was changed. Log in to the cluster again, then run again.`,
     );
-  if (answers.isTooLarge(answer))
-    return new ConfigurationError(
-      `${what}: it is too large; a Secret may hold 1 MiB. Nothing was changed. Take a smaller value or format; for the ledger, retire versions and release rollouts that are gone.`,
-    );
+  if (answers.isTooLarge(answer)) return new ConfigurationError(`${what}: it is too large; ${advice.tooLarge}`);
   if (answers.isNamespaceMissing(answer))
     return new ConfigurationError(
       `${what}: the namespace "${namespace}" does not exist. Nothing was changed. Make it (kubectl create namespace ${namespace}) or correct \`namespace\`.`,
@@ -64,17 +87,17 @@ function refused(answer: answers.Answer, request: Request, place: Place): Rotati
   const quota = answers.quotaOf(answer);
   if (quota !== undefined)
     return new ConfigurationError(
-      `${what}: the ResourceQuota "${quota}" of the namespace is used up. Nothing was changed. This store needs up to 6 Secrets for each secret, and one more for each further epoch of a live version; raise the quota.`,
+      `${what}: the ResourceQuota "${quota}" of the namespace is used up. Nothing was changed. ${advice.quota}`,
     );
   if (admission !== undefined && code < 500)
     return new ConfigurationError(
-      `${what}: the ${admission} refused it (${code}). Nothing was changed. Let it allow this (its reasons are in its log), or set \`labels\` if it wants some.`,
+      `${what}: the ${admission} refused it (${code}). Nothing was changed. ${advice.admission}`,
     );
   if (code === 403) return forbidden(answer, request, place);
   if (code === 429 || code >= 500) return overloaded(answer, admission, request, place);
   if (code === 422)
     return new ConfigurationError(
-      `${what}: the API server refused ${answers.refusedFields(answer) || "a field"} (422). Nothing was changed. Correct \`format\` or \`labels\`.`,
+      `${what}: the API server refused ${answers.refusedFields(answer) || "a field"} (422). Nothing was changed. ${advice.invalid}`,
     );
   if (answer.reason === undefined) return notTheApi(describe(request), place);
   return new StateError(
@@ -82,15 +105,16 @@ function refused(answer: answers.Answer, request: Request, place: Place): Rotati
   );
 }
 
-function forbidden(answer: answers.Answer, { verb, name }: Request, place: Place): ConfigurationError {
-  const { location, namespace } = place;
-  const which = name === undefined ? "secrets" : `secrets "${name}"`;
+function forbidden(answer: answers.Answer, { verb, resource, name }: Request, place: Place): ConfigurationError {
+  const { location, namespace, advice } = place;
+  const { plural, group } = resource;
+  const which = name === undefined ? plural : `${plural} "${name}"`;
   const user = answers.userIn(answer);
   return new ConfigurationError(
     `${location}: permission is missing: ${user === undefined ? "the kubeconfig's user" : `user "${user}"`} may not ` +
-      `${verb} ${which} (verb "${verb}", resource "secrets", API group "", namespace "${namespace}"). Nothing was ` +
-      `changed. Bind the Role of docs/stores/kubernetes.md to it; check with: kubectl auth can-i ${verb} ` +
-      `secrets${name === undefined || verb === "create" ? "" : `/${name}`} -n ${namespace}`,
+      `${verb} ${which} (verb "${verb}", resource "${plural}", API group "${group}", namespace "${namespace}"). Nothing was ` +
+      `changed. Bind the Role of ${advice.rolePage} to it; check with: kubectl auth can-i ${verb} ` +
+      `${plural}${group === "" ? "" : `.${group}`}${name === undefined || verb === "create" ? "" : `/${name}`} -n ${namespace}`,
   );
 }
 
@@ -134,8 +158,8 @@ function unreachable(error: unknown, what: string, outcome: string, { location, 
   );
 }
 
-function describe({ verb, name }: Request): string {
-  return name === undefined ? `${verb} its Secrets` : `${verb} the Secret "${name}"`;
+function describe({ verb, resource: { kind }, name }: Request): string {
+  return name === undefined ? `${verb} its ${kind}s` : `${verb} the ${kind} "${name}"`;
 }
 
 /** What a call that was cut off may have done. Each is safe to repeat. */
