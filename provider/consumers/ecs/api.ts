@@ -7,7 +7,7 @@ import { loadAwsPackage } from "../../net/aws/sdk";
 import { retrying } from "../../net/retry";
 import { TurnedAway, useOf } from "./failures";
 import type { EcsConsumerOptions } from "./options";
-import type { Service } from "./deployments";
+import { primaryOf, type Deployment, type Service } from "./deployments";
 import type { Definition } from "./references";
 import type { Task } from "./tasks";
 
@@ -100,9 +100,14 @@ export class Api {
     return taskDefinition?.taskDefinitionArn ?? family;
   }
 
-  async update(change: Pick<Sdk.UpdateServiceCommandInput, "taskDefinition" | "forceNewDeployment">): Promise<void> {
+  /** @returns the deployment that ECS has made. */
+  async update(
+    change: Pick<Sdk.UpdateServiceCommandInput, "taskDefinition" | "forceNewDeployment">,
+  ): Promise<Deployment | undefined> {
     const { service } = this.options;
-    await this.change(() => this.once.call("updateService", "the service", { ...this.where, service, ...change }));
+    const input = { ...this.where, service, ...change };
+    const answer = await this.change(() => this.once.call("updateService", "the service", input));
+    return answer.service && primaryOf(answer.service);
   }
 
   async tag(resourceArn: string, key: string, value: string): Promise<void> {

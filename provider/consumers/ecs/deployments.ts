@@ -17,6 +17,8 @@ export interface Goal {
   isMeant(deployment: Deployment): boolean;
   /** The primary deployment when ECS was told to make another one; absent: it was not. */
   readonly before?: Deployment | undefined;
+  /** The one that ECS then made: it is not shown any more once ECS has given it up. */
+  readonly made?: Deployment | undefined;
 }
 
 /** ECS is eventually consistent: so often it may show what was before. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/Welcome.html */
@@ -37,7 +39,7 @@ export function isReturn({ rolloutStateReason = "" }: Deployment): boolean {
 /** Whether it is on its way, or there, and nothing has to be done but wait. */
 export function isUnderWay(service: Service, goal: Goal): boolean {
   const primary = primaryOf(service);
-  return primary !== undefined && goal.isMeant(primary) && !isReturn(primary) && primary.rolloutState !== "FAILED";
+  return primary !== undefined && goal.isMeant(primary) && primary.rolloutState !== "FAILED";
 }
 
 /** @param looks how often the service was looked at since ECS was told, this time included. */
@@ -45,7 +47,7 @@ export function judge(service: Service, goal: Goal, looks: number): Verdict {
   const { deployments = [] } = service;
   const deployment = primaryOf(service);
   if (!deployment) return { state: "waiting", detail: "it has no deployment", deployment };
-  if (!goal.isMeant(deployment) || isReturn(deployment)) return judgeOther(service, deployment, goal, looks);
+  if (!goal.isMeant(deployment)) return judgeOther(service, deployment, goal, looks);
   const { rolloutState, runningCount = 0, pendingCount = 0 } = deployment;
   if (rolloutState === "FAILED")
     return { state: "failed", detail: `${name(deployment)} failed: ${reasonOf(deployment)}`, deployment };
@@ -60,9 +62,9 @@ export function judge(service: Service, goal: Goal, looks: number): Verdict {
   return { state: settled && others === 0 && runningCount >= desired ? "done" : "waiting", detail, deployment };
 }
 
-function judgeOther(service: Service, primary: Deployment, { isMeant, before }: Goal, looks: number): Verdict {
+function judgeOther(service: Service, primary: Deployment, { isMeant, before, made }: Goal, looks: number): Verdict {
   const { deployments = [] } = service;
-  const ours = deployments.find((one) => one !== primary && isMeant(one));
+  const ours = deployments.find((one) => one !== primary && isMeant(one)) ?? made;
   const failed = [ours, ...deployments].find((one) => one?.rolloutState === "FAILED");
   const instead = `${name(primary)} of ${shortArn(primary.taskDefinition)} takes its place (${reasonOf(primary)})`;
   if (failed)

@@ -34,7 +34,8 @@ export function evidenceOf(tasks: readonly Task[], { service, deployment, forced
       .slice(0, SHOWN_TASKS)
       .map((task) => `${idOf(task)} (${task.lastStatus}, ${shortArn(task.taskDefinitionArn)})`);
     const more = others.length > shown.length ? ` and ${others.length - shown.length} more` : "";
-    return not(`${others.length} tasks do not belong to ${of} and have not ended: ${shown.join(", ")}${more}`);
+    const how = others.length === 1 ? "1 task does" : `${others.length} tasks do`;
+    return not(`${how} not belong to ${of} and have not ended: ${shown.join(", ")}${more}`);
   }
   const settledAt = forced?.settledAt;
   const later = settledAt === undefined ? [] : meant.filter((task) => createdAt(task) > settledAt);

@@ -6,7 +6,7 @@ import type { RollTarget } from "../../contracts/consumer";
 import type { AdapterContext } from "../../contracts/context";
 import { describeTarget } from "../../net/target";
 import type { Api } from "./api";
-import { isUnderWay, primaryOf, type Goal, type Service } from "./deployments";
+import { isReturn, isUnderWay, primaryOf, type Goal, type Service } from "./deployments";
 import { markKey, newMark, readMark, targetOf, writeMark, type Mark } from "./mark";
 import type { EcsConsumerOptions } from "./options";
 import { isAlive, type Task } from "./tasks";
@@ -37,8 +37,8 @@ export async function renew(
   context.log.info(
     `Consumer "${options.name}": the service ${options.service} is deployed anew, so that its tasks read ${describeTarget(target)}.`,
   );
-  await api.update({ forceNewDeployment: true });
-  return { goal: { ...goalOf(mark), before }, mark };
+  const made = await api.update({ forceNewDeployment: true });
+  return { goal: { ...goalOf(mark), before, made }, mark };
 }
 
 /** Notes when the tasks of the deployment were made, so that those that come later are told from them. */
@@ -63,7 +63,7 @@ export function markOf({ tags = [] }: Service, { name }: EcsConsumerOptions, tar
 }
 
 export function goalOf({ former }: Mark): Goal {
-  return { isMeant: ({ id }) => id !== former };
+  return { isMeant: (deployment) => deployment.id !== former && !isReturn(deployment) };
 }
 
 export async function aliveTasks(api: Api): Promise<readonly Task[]> {

@@ -25,8 +25,8 @@ export async function revise(
   context.log.info(`Consumer "${options.name}": the service ${options.service} is moved to ${shortArn(arn)}.`);
   // What ECS has given up, it does not try again unless it is forced to.
   const again = service.taskDefinition === arn;
-  await api.update({ taskDefinition: arn, ...(again ? { forceNewDeployment: true } : {}) });
-  return { ...goal, before };
+  const made = await api.update({ taskDefinition: arn, ...(again ? { forceNewDeployment: true } : {}) });
+  return { ...goal, before, made };
 }
 
 /** The revision with the target's versions: this one, a former one that is still active, or a new one. */
