@@ -9,13 +9,32 @@ interface CommonCheckArgs {
   readonly timeout?: DurationText;
   /** Unhealthy answers in a row that fail the rollout. @default 3 */
   readonly failureThreshold?: number;
+  /** Healthy answers in a row that health takes. @default 1 */
+  readonly successThreshold?: number;
   /** How long health must hold. 0s asks until the first healthy answer. @default "0s" */
   readonly bake?: DurationText;
   /** How long unhealthy answers do not count yet, because consumers are moving. @default "0s"; adoption, tls: "60s" */
   readonly within?: DurationText;
   /** Whether it is asked before any consumer is touched as well. @default false; sql: true */
   readonly canary?: boolean;
+  /**
+   * `compare`: it is asked before any consumer is touched. What was unhealthy then does not fail the rollout unless it
+   * gets worse, and counts as nothing. Not for adoption, sql and tls. @default not compared
+   */
+  readonly baseline?: "compare";
+  /** How often it is asked then. @default 3 */
+  readonly baselineSamples?: number;
 }
+
+/** By how much a measured value may be worse than the baseline; where both are given, worse is what is beyond both. */
+export interface ToleranceArgs {
+  /** A multiple of it, at least 1. */
+  readonly factor?: number;
+  /** In the unit of the value. */
+  readonly absolute?: number;
+}
+
+type NoBaseline = "baseline" | "baselineSamples";
 
 /** Health checks. */
 export const check = {
@@ -30,6 +49,8 @@ export const check = {
       readonly expectJson?: { readonly path: string; readonly equals: unknown };
       readonly headers?: Record<string, string | SecretSource>;
       readonly caFile?: string;
+      /** Of the time that a whole answer takes, in ms. Needs `baseline`. @default not compared */
+      readonly tolerance?: ToleranceArgs;
     },
   ): Descriptor => ({ type: "http", ...options }),
   /** Connects to a port. */
@@ -46,7 +67,7 @@ export const check = {
   }),
   /** Logs in to PostgreSQL AS the new version and asks a query. */
   sql: (
-    options: CommonCheckArgs & {
+    options: Omit<CommonCheckArgs, NoBaseline> & {
       readonly query: string;
       readonly expectRows?: number | { readonly min: number };
       readonly expectValue?: string;
@@ -56,7 +77,7 @@ export const check = {
   ): Descriptor => ({ type: "sql", ...options }),
   /** Asks a consumer by which version it is connected. Counts as evidence. */
   adoption: (
-    options: CommonCheckArgs & {
+    options: Omit<CommonCheckArgs, NoBaseline> & {
       readonly url: string;
       readonly headers?: Record<string, string | SecretSource>;
       readonly caFile?: string;
@@ -64,7 +85,7 @@ export const check = {
   ): Descriptor => ({ type: "adoption", ...options }),
   /** Asks every address behind a host name which certificate it serves. */
   tls: (
-    options: Omit<CommonCheckArgs, "canary"> & {
+    options: Omit<CommonCheckArgs, "canary" | NoBaseline> & {
       readonly host: string;
       readonly port: number;
       /** What to ask in place of the addresses behind `host`. */
@@ -82,6 +103,32 @@ export const check = {
       readonly secret?: string;
     },
   ): Descriptor => ({ type: "tls", ...options }),
+  /** Asks Prometheus a query. Of several series the worst counts. */
+  prometheus: (
+    options: CommonCheckArgs & {
+      /** The address before `/api/v1/query`. */
+      readonly url: string;
+      /** PromQL that gives an instant vector or a number. */
+      readonly query: string;
+      /** Healthy is a value below it. One of `below`, `above`, `equals` and `expectSeries` is needed. */
+      readonly below?: number;
+      /** Healthy is a value above it. */
+      readonly above?: number;
+      readonly equals?: number;
+      /** How many series there have to be. */
+      readonly expectSeries?: number | { readonly min?: number; readonly max?: number };
+      /** What a query without any series means. @default "unhealthy" */
+      readonly missing?: "unhealthy" | "healthy";
+      /** How old the latest samples may be. @default as old as Prometheus looks back, by default 5 minutes */
+      readonly maxAge?: DurationText;
+      /** The selector whose samples must not be older. @default `query`, where that is a selector */
+      readonly ageOf?: string;
+      readonly headers?: Record<string, string | SecretSource>;
+      readonly caFile?: string;
+      /** Of the value, in its unit. Needs `baseline` and either `below` or `above`. @default not compared */
+      readonly tolerance?: ToleranceArgs;
+    },
+  ): Descriptor => ({ type: "prometheus", ...options }),
   /** Runs a program without a shell; exit code 0 means healthy. */
   command: (
     options: CommonCheckArgs & {

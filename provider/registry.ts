@@ -102,6 +102,10 @@ export const checks: Family<Adapter<HealthCheck>> = {
     const module = await import("./checks/adoption.js");
     return { options: module.adoptionCheckOptions, create: module.createAdoptionCheck };
   },
+  prometheus: async () => {
+    const module = await import("./checks/prometheus.js");
+    return { options: module.prometheusCheckOptions, create: module.createPrometheusCheck };
+  },
   tls: async () => {
     const module = await import("./checks/tls.js");
     return { options: module.tlsCheckOptions, create: module.createTlsCheck };

@@ -1,6 +1,6 @@
 /** Consumers and checks in memory, for tests of the rotation itself. */
 import { z } from "zod";
-import type { Health, HealthCheck } from "../provider/contracts/check";
+import type { BaselinePlan, Health, HealthCheck } from "../provider/contracts/check";
 import type { Adoption, Consumer, RollTarget } from "../provider/contracts/consumer";
 
 export interface MemoryWorkload {
@@ -10,6 +10,8 @@ export interface MemoryWorkload {
   readonly refuses: Set<number>;
   /** Versions on which it is unhealthy once it uses them. */
   readonly sickOn: Set<number>;
+  /** What is measured of it while it uses a version. */
+  readonly measures: Map<number, number>;
   /** Versions in use now, by secret. */
   readonly versions: Map<string, number>;
   rolls: number;
@@ -20,7 +22,14 @@ const workloads = new Map<string, MemoryWorkload>();
 export function memoryWorkload(name: string): MemoryWorkload {
   let workload = workloads.get(name);
   if (!workload) {
-    workload = { uses: new Map(), refuses: new Set(), sickOn: new Set(), versions: new Map(), rolls: 0 };
+    workload = {
+      uses: new Map(),
+      refuses: new Set(),
+      sickOn: new Set(),
+      measures: new Map(),
+      versions: new Map(),
+      rolls: 0,
+    };
     workloads.set(name, workload);
   }
   return workload;
@@ -71,13 +80,21 @@ export const memoryCheckOptions = z.strictObject({
   /** With `evidence`: the one secret that it uses of those that are rolled out. */
   secret: z.string().optional(),
   bakeMs: z.number().optional(),
+  baseline: z.custom<BaselinePlan>().optional(),
 });
 
 export function createMemoryCheck(options: z.infer<typeof memoryCheckOptions>): HealthCheck {
   const workload = memoryWorkload(options.workload);
   return {
     name: options.name,
-    schedule: { intervalMs: 1000, timeoutMs: 1000, failureThreshold: 2, bakeMs: options.bakeMs ?? 0, withinMs: 0 },
+    schedule: {
+      intervalMs: 1000,
+      timeoutMs: 1000,
+      failureThreshold: 2,
+      bakeMs: options.bakeMs ?? 0,
+      withinMs: 0,
+      ...(options.baseline ? { baseline: options.baseline } : {}),
+    },
     canary: false,
     isEvidence: options.evidence ?? false,
     async probe(target: RollTarget): Promise<Health> {
@@ -92,9 +109,11 @@ export function createMemoryCheck(options: z.infer<typeof memoryCheckOptions>): 
         };
       }
       const sick = [...workload.versions.values()].filter((version) => workload.sickOn.has(version));
+      const measured = [...workload.versions.values()].flatMap((version) => workload.measures.get(version) ?? []);
+      const value = measured.length > 0 ? { value: Math.max(...measured) } : {};
       return sick.length > 0
-        ? { healthy: false, detail: `sick on v${sick.join(", v")}` }
-        : { healthy: true, detail: "well" };
+        ? { healthy: false, detail: `sick on v${sick.join(", v")}`, ...value }
+        : { healthy: true, detail: "well", ...value };
     },
     async close() {},
   };

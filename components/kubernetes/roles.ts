@@ -14,6 +14,8 @@ export interface Rule {
  */
 export const PIPELINE_RULES: readonly Rule[] = [
   { apiGroups: [""], resources: ["secrets"], verbs: ["get", "list", "create", "update", "delete"] },
+  // Who still mounts a version that is to be retired.
+  { apiGroups: [""], resources: ["pods"], verbs: ["list"] },
 ];
 
 /** For those who ask the API server for the stable Secret. Pods that mount a Secret need no role. */

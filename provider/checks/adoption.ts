@@ -11,7 +11,7 @@ import { askAdoption } from "../net/adoption";
 import { caFile, httpHeaders, httpUrl, readAuthorities, resolveHeaders, usesTls } from "../net/httpOptions";
 import { describeQuestion } from "../net/httpProbe";
 import { strictOptions } from "../net/options";
-import { commonCheckOptions, toSchedule } from "./schedule";
+import { commonCheckOptions, refuseBaseline, toSchedule } from "./schedule";
 
 /** Consumers are still moving when the watch starts. */
 const WITHIN_BY_DEFAULT = "60s";
@@ -19,6 +19,7 @@ const WITHIN_BY_DEFAULT = "60s";
 export const adoptionCheckOptions = strictOptions("an adoption check", {
   type: z.literal("adoption", { error: 'the type of an adoption check must be "adoption"' }),
   ...commonCheckOptions,
+  ...refuseBaseline("no consumer has adopted a version before it is rolled"),
   /** Before a consumer is touched none of them can use the new version, so there is nothing to ask. */
   canary: z
     .literal(false, { error: "canary must be left out: no consumer has adopted a version before it is rolled" })

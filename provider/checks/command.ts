@@ -12,7 +12,7 @@ import {
 } from "../net/commandOptions";
 import { strictOptions } from "../net/options";
 import { describeEnd, runCommand } from "../net/runCommand";
-import { canaryOption, commonCheckOptions, toSchedule } from "./schedule";
+import { baselineIsAskedFor, canaryOption, commonCheckOptions, toSchedule } from "./schedule";
 
 export const commandCheckOptions = strictOptions("a command check", {
   type: z.literal("command", { error: 'the type of a command check must be "command"' }),
@@ -22,7 +22,7 @@ export const commandCheckOptions = strictOptions("a command check", {
   command: commandLine("command", '["orders-ctl", "healthy"]'),
   /** Further variables. Of its own environment this process only passes on what programs need to run. */
   env: commandEnv.optional(),
-});
+}).refine(...baselineIsAskedFor);
 
 export type CommandCheckOptions = z.infer<typeof commandCheckOptions>;
 

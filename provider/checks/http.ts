@@ -15,12 +15,14 @@ import {
 import { askHttp, describeQuestion } from "../net/httpProbe";
 import { describeValue, strictOptions, text } from "../net/options";
 import { redactorFor } from "../net/redact";
-import { canaryOption, commonCheckOptions, toSchedule } from "./schedule";
+import { baselineIsAskedFor, canaryOption, commonCheckOptions, toleranceOption, toSchedule } from "./schedule";
 
 export const httpCheckOptions = strictOptions("an http check", {
   type: z.literal("http", { error: 'the type of an http check must be "http"' }),
   ...commonCheckOptions,
   ...canaryOption,
+  /** Of the time that a whole answer takes, in ms. */
+  ...toleranceOption,
   url: httpUrl("url"),
   /** Default: "GET". */
   method: z
@@ -47,7 +49,8 @@ export const httpCheckOptions = strictOptions("an http check", {
   .refine((options) => options.caFile === undefined || usesTls(options.url), {
     path: ["caFile"],
     error: "caFile has no effect on an http:// address; use https:// or leave it out",
-  });
+  })
+  .refine(...baselineIsAskedFor);
 
 export type HttpCheckOptions = z.infer<typeof httpCheckOptions>;
 
@@ -65,9 +68,11 @@ export function createHttpCheck(options: HttpCheckOptions, context: AdapterConte
         headers: await resolveHeaders(options.headers, context),
         authorities: options.caFile === undefined ? undefined : await readAuthorities(options.caFile),
       };
+      const asked = context.clock.now();
       const outcome = await askHttp(question, schedule.timeoutMs, signal);
       if (!outcome.answered) return { healthy: false, detail: outcome.detail };
-      return judgeAnswer(question, outcome.answer, options, redactorFor(target));
+      const value = context.clock.now() - asked;
+      return { ...judgeAnswer(question, outcome.answer, options, redactorFor(target)), value };
     },
     close: () => Promise.resolve(),
   };

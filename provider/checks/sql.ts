@@ -12,13 +12,14 @@ import { describeValue, strictOptions, text, wholeNumber } from "../net/options"
 import { redactorFor } from "../net/redact";
 import { loadPg, queryAs } from "./postgresLogin";
 import type { LoadPg, Rows } from "./postgresLogin";
-import { canaryOption, commonCheckOptions, toSchedule } from "./schedule";
+import { canaryOption, commonCheckOptions, refuseBaseline, toSchedule } from "./schedule";
 
 const rowCount = (what: string) => wholeNumber(what, 0, 1_000_000);
 
 export const sqlCheckOptions = strictOptions("an sql check", {
   type: z.literal("sql", { error: 'the type of an sql check must be "sql"' }),
   ...commonCheckOptions,
+  ...refuseBaseline("it asks as the new version, which no consumer used before the rotation"),
   /** Default: true. */
   ...canaryOption,
   /** It is asked again and again, so it should only read. Of several statements the last one counts. */

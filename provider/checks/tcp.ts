@@ -5,7 +5,7 @@ import type { AdapterContext } from "../contracts/context";
 import { caFile, readAuthorities } from "../net/httpOptions";
 import { flag, port, strictOptions, text } from "../net/options";
 import { askTcp } from "../net/tcpProbe";
-import { canaryOption, commonCheckOptions, toSchedule } from "./schedule";
+import { baselineIsAskedFor, canaryOption, commonCheckOptions, toSchedule } from "./schedule";
 
 export const tcpCheckOptions = strictOptions("a tcp check", {
   type: z.literal("tcp", { error: 'the type of a tcp check must be "tcp"' }),
@@ -17,10 +17,12 @@ export const tcpCheckOptions = strictOptions("a tcp check", {
   /** Also shake hands by TLS and verify the certificate against `host`. Default: false. */
   tls: flag("tls").optional(),
   caFile: caFile.optional(),
-}).refine((options) => options.caFile === undefined || options.tls === true, {
-  path: ["caFile"],
-  error: 'caFile has no effect without "tls": true',
-});
+})
+  .refine((options) => options.caFile === undefined || options.tls === true, {
+    path: ["caFile"],
+    error: 'caFile has no effect without "tls": true',
+  })
+  .refine(...baselineIsAskedFor);
 
 export type TcpCheckOptions = z.infer<typeof tcpCheckOptions>;
 

@@ -14,7 +14,7 @@ import { withDeadline } from "../net/deadline";
 import { caFile, readAuthorities } from "../net/httpOptions";
 import { describeNetworkError } from "../net/networkErrors";
 import { describeValue, duration, durationMs, port, strictOptions, text } from "../net/options";
-import { commonCheckOptions, toSchedule } from "./schedule";
+import { commonCheckOptions, refuseBaseline, toSchedule } from "./schedule";
 import { complaintAbout, fetchCertificate, isHex, normalHex, type WantedCertificate } from "./servedCertificate";
 
 /** Consumers are still moving when the watch starts. */
@@ -31,6 +31,7 @@ const hex = (what: string, example: string) =>
 export const tlsCheckOptions = strictOptions("a tls check", {
   type: z.literal("tls", { error: 'the type of a tls check must be "tls"' }),
   ...commonCheckOptions,
+  ...refuseBaseline("no consumer serves a new certificate before it is rolled"),
   /** Before a consumer is touched none of them can serve the new certificate, so there is nothing to ask. */
   canary: z
     .literal(false, { error: "canary must be left out: no consumer serves a new certificate before it is rolled" })

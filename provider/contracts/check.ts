@@ -1,5 +1,8 @@
 /** A health check: one question whose answer says whether consumers are well. */
+import type { BaselinePlan } from "../lifecycle/baseline";
 import type { RollTarget } from "./consumer";
+
+export type { BaselinePlan, Tolerance } from "../lifecycle/baseline";
 
 export interface Health {
   readonly healthy: boolean;
@@ -7,6 +10,10 @@ export interface Health {
   readonly detail: string;
   /** For evidence: the consumer answered, and uses another version. */
   readonly contradicts?: boolean;
+  /** What was measured, for a comparison with the baseline. */
+  readonly value?: number;
+  /** It could not see how the consumers are, because what it asks did not know: nothing that was so before excuses it. */
+  readonly blind?: boolean;
 }
 
 /** When and how often a check is asked. All times in milliseconds. */
@@ -23,6 +30,12 @@ export interface CheckSchedule {
    * every answer.
    */
   readonly withinMs: number;
+  /**
+   * How many healthy answers in a row health takes, at least 1; fewer do not break a row of unhealthy ones. Absent: 1.
+   */
+  readonly successThreshold?: number;
+  /** Absent: what was so before the rotation does not matter. Without effect on a check that is evidence. */
+  readonly baseline?: BaselinePlan;
 }
 
 export interface HealthCheck {

@@ -185,14 +185,23 @@ function outputsOf(inputs: RolloutInputs, news: Properties, report: RolloutRepor
     secrets,
     inputsDigest: digestOf(news),
     confirmed: report.confirmed,
-    health: report.health.map(({ name: check, healthy, samples, unhealthySamples, lastDetail }) => ({
-      name: check,
-      healthy,
-      samples,
-      unhealthySamples,
-      lastDetail,
-    })),
+    health: report.health.map(resultOf),
   };
+}
+
+/** Small, because the engine keeps it, with times as people read them. */
+function resultOf(report: RolloutReport["health"][number]): Properties {
+  const { name, healthy, samples, unhealthySamples, lastDetail, unhealthyBefore, value, valueBefore } = report;
+  const time = (at: number | undefined) => (at === undefined ? undefined : new Date(at).toISOString());
+  const maybe = {
+    unhealthyBefore,
+    value,
+    valueBefore,
+    firstHealthyAt: time(report.firstHealthyAt),
+    lastAt: time(report.lastAt),
+  };
+  const known = Object.entries(maybe).filter(([, fact]) => fact !== undefined);
+  return { name, healthy, samples, unhealthySamples, lastDetail, ...Object.fromEntries(known) };
 }
 
 async function checkAdapters(inputs: RolloutInputs): Promise<CheckFailure[]> {

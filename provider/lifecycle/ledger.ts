@@ -89,6 +89,26 @@ export interface RotationRecord {
 /** A version, or anything that ever existed. */
 export type MayUse = number | "unknown";
 
+/** What a check said before a rotation, or at the end of one. */
+export interface CheckBaseline {
+  readonly healthy: boolean;
+  /** What it measured, if anything. */
+  readonly value?: number;
+}
+
+/** What the checks said that are compared with a baseline, by their names. */
+export interface BaselineRecord {
+  /** The version that was to be rolled out then, or was confirmed. */
+  readonly version: number;
+  readonly at: number;
+  /**
+   * Whether no consumer can have used that version yet, so that it cannot have changed what was seen. Holds for
+   * whatever is rolled out until the rollout confirms.
+   */
+  readonly before: boolean;
+  readonly checks: Readonly<Record<string, CheckBaseline>>;
+}
+
 /** A registered rollout and the versions that its consumers may be using (rule 1). */
 export interface RolloutRecord {
   readonly stack: string;
@@ -99,6 +119,10 @@ export interface RolloutRecord {
   registeredAt: number;
   confirmedAt: number | null;
   evidence: string | null;
+  /** What the rollout under way is compared with. Absent: no check of it has a baseline, or it has confirmed. */
+  baseline?: BaselineRecord;
+  /** What those checks said when it last confirmed. */
+  confirmedHealth?: BaselineRecord;
 }
 
 /** What a rollout that left may still be using (rule 4). */

@@ -9,6 +9,14 @@ export interface CheckResult {
   readonly samples: number;
   readonly unhealthySamples: number;
   readonly lastDetail: string;
+  /** Present where it is unhealthy, was so before the rotation and is not worse, which does not fail the rollout. */
+  readonly unhealthyBefore?: true;
+  /** What it measured last, and before the rotation where it is compared with that. */
+  readonly value?: number;
+  readonly valueBefore?: number;
+  /** ISO 8601. Absent where it never was healthy, or was not asked. */
+  readonly firstHealthyAt?: string;
+  readonly lastAt?: string;
 }
 
 export interface RolloutResourceArgs {

@@ -4,6 +4,8 @@
  * Health must hold without a break: an unhealthy answer that is not yet a failure starts the bake time anew. So that a
  * check that flaps comes to an end, it has failed once it can no longer hold its bake time within three times that
  * time, counted after `withinMs`.
+ *
+ * A check that was unhealthy before the rotation fails only where it is worse than that.
  */
 import { setMaxListeners } from "node:events";
 import type { Health, HealthCheck } from "../contracts/check";
@@ -11,26 +13,16 @@ import type { RollTarget } from "../contracts/consumer";
 import type { Clock, Log } from "../contracts/context";
 import { describeDuration } from "../lifecycle/duration";
 import { RotationError } from "../lifecycle/errors";
+import type { CheckBaseline } from "../lifecycle/ledger";
+import { Progress, type HealthReport } from "./progress";
+import { Sampling, type Followed, type SeenBefore } from "./sampling";
+import { Slots } from "./slots";
+
+export type { HealthReport } from "./progress";
+export type { SeenBefore } from "./sampling";
 
 const MAX_PARALLEL_PROBES = 8;
 const PROGRESS_EVERY_MS = 10_000;
-/** How many times its bake time a check that flaps is given. */
-const FLAPPING_LIMIT = 3;
-
-/** What became of one check. Plain JSON; times in ms since the epoch. */
-export interface HealthReport {
-  readonly name: string;
-  /** Whether it held its bake time. False also for one that was stopped because another one failed. */
-  readonly healthy: boolean;
-  readonly samples: number;
-  readonly unhealthySamples: number;
-  readonly lastDetail: string;
-  readonly firstHealthyAt?: number;
-  /** Absent where the check itself did not fail. */
-  readonly failedAt?: number;
-  /** Present where its last answer was evidence of another version, rather than of something being unwell. */
-  readonly contradicts?: true;
-}
 
 export interface HealthSample {
   readonly name: string;
@@ -38,6 +30,9 @@ export interface HealthSample {
   readonly healthy: boolean;
   readonly detail: string;
 }
+
+/** What checks that have a baseline said before the rotation, by their names. */
+export type Baselines = Readonly<Record<string, CheckBaseline>>;
 
 export interface HealthWatch {
   readonly checks: readonly HealthCheck[];
@@ -48,6 +43,8 @@ export interface HealthWatch {
   readonly log: Log;
   /** Called for each answer, in the order of the answers. */
   readonly onSample?: (sample: HealthSample) => void;
+  /** Absent: nothing is compared. */
+  readonly baselines?: Baselines;
 }
 
 /**
@@ -55,34 +52,36 @@ export interface HealthWatch {
  * @throws RotationError from a check whose configuration is wrong; the signal's reason when it is aborted.
  */
 export async function watchHealth(watch: HealthWatch): Promise<HealthReport[]> {
-  return new Watch(watch, (check) => check.schedule.bakeMs).run();
+  return follow(watch, (check) => check.schedule.bakeMs);
+}
+
+async function follow(watch: HealthWatch, bakeOf: (check: HealthCheck) => number): Promise<HealthReport[]> {
+  const now = watch.clock.now();
+  const all = watch.checks.map((check) => new Progress(check, bakeOf(check), now, watch.baselines?.[check.name]));
+  await new Watch(watch, all).run();
+  return all.map((progress) => progress.report());
 }
 
 /** Asks the checks marked `canary`, each until its first healthy answer, before any consumer is touched. */
-export async function probeCanaries(watch: HealthWatch): Promise<HealthReport[]> {
+export async function probeCanaries(watch: Omit<HealthWatch, "baselines">): Promise<HealthReport[]> {
   const checks = watch.checks.filter((check) => check.canary);
-  return new Watch({ ...watch, checks }, () => 0).run();
+  return follow({ ...watch, checks }, () => 0);
 }
 
-interface Progress {
-  readonly check: HealthCheck;
-  readonly bakeMs: number;
-  samples: number;
-  unhealthySamples: number;
-  /** Unhealthy answers in a row that count. */
-  failures: number;
-  lastDetail: string;
-  contradicts: boolean;
-  firstHealthyAt?: number;
-  /** Since when every answer was healthy. */
-  healthySince?: number;
-  failedAt?: number;
-  held: boolean;
+/** Asks each check that has a baseline as often as that says, whatever it answers. */
+export async function takeBaselines(watch: Omit<HealthWatch, "baselines" | "onSample">): Promise<SeenBefore[]> {
+  const all = watch.checks.filter(hasBaseline).map((check) => new Sampling(check));
+  await new Watch(watch, all).run();
+  return all.map((sampling) => sampling.seen());
+}
+
+/** What is evidence of a version cannot be had before that is used. */
+export function hasBaseline({ schedule, isEvidence }: HealthCheck): boolean {
+  return schedule.baseline !== undefined && !isEvidence;
 }
 
 class Watch {
   private readonly startedAt: number;
-  private readonly all: Progress[];
   /** Ends every check when one has failed or the run is cancelled. */
   private readonly stop = new AbortController();
   private readonly probes = new Slots(MAX_PARALLEL_PROBES);
@@ -90,52 +89,44 @@ class Watch {
 
   constructor(
     private readonly watch: HealthWatch,
-    bakeOf: (check: HealthCheck) => number,
+    private readonly all: readonly Followed[],
   ) {
     // Every check listens; Node would take so many for a leak.
     setMaxListeners(0, this.stop.signal);
     this.startedAt = this.progressAt = watch.clock.now();
-    this.all = watch.checks.map((check) => ({
-      check,
-      bakeMs: bakeOf(check),
-      samples: 0,
-      unhealthySamples: 0,
-      failures: 0,
-      lastDetail: "not asked",
-      contradicts: false,
-      held: false,
-    }));
   }
 
-  async run(): Promise<HealthReport[]> {
+  async run(): Promise<void> {
     const { signal } = this.watch;
     signal.throwIfAborted();
     const cancel = () => this.stop.abort(signal.reason);
     signal.addEventListener("abort", cancel, { once: true });
     try {
-      await Promise.all(this.all.map((progress) => this.follow(progress)));
+      await Promise.all(this.all.map((followed) => this.follow(followed)));
     } finally {
       this.stop.abort();
       signal.removeEventListener("abort", cancel);
     }
     signal.throwIfAborted();
-    return this.all.map(report);
   }
 
-  private async follow(progress: Progress): Promise<void> {
+  private async follow(followed: Followed): Promise<void> {
     const { stop } = this;
     while (!stop.signal.aborted) {
-      const answer = await this.probes.use(() => (stop.signal.aborted ? undefined : this.ask(progress)));
+      const answer = await this.probes.use(() => (stop.signal.aborted ? undefined : this.ask(followed.check)));
       if (answer === undefined) return;
-      this.take(progress, answer);
-      if (progress.failedAt !== undefined) stop.abort();
-      if (progress.held || progress.failedAt !== undefined) return;
-      await this.pause(this.untilNext(progress));
+      const now = this.watch.clock.now();
+      followed.take(answer, now);
+      const { healthy, detail } = answer;
+      this.watch.onSample?.({ name: followed.check.name, at: now, healthy, detail });
+      if (followed.hasFailed) stop.abort();
+      if (followed.isOver) return;
+      await this.pause(followed.untilNext(this.watch.clock.now()));
     }
   }
 
   /** One answer, in time whatever the check does; `undefined` when the watch is over. */
-  private async ask({ check }: Progress): Promise<Health | undefined> {
+  private async ask(check: HealthCheck): Promise<Health | undefined> {
     const { clock, target } = this.watch;
     const { timeoutMs } = check.schedule;
     const probe = new AbortController();
@@ -166,41 +157,6 @@ class Watch {
     }
   }
 
-  private take(progress: Progress, { healthy, detail, contradicts }: Health): void {
-    const now = this.watch.clock.now();
-    const { schedule, name } = progress.check;
-    progress.samples += 1;
-    progress.lastDetail = detail;
-    progress.contradicts = contradicts ?? false;
-    if (healthy) {
-      progress.failures = 0;
-      progress.firstHealthyAt ??= now;
-      progress.healthySince ??= now;
-      progress.held = now - progress.healthySince >= progress.bakeMs;
-    } else {
-      progress.unhealthySamples += 1;
-      delete progress.healthySince;
-      const afterWithin = now - this.startedAt - schedule.withinMs;
-      if (afterWithin >= 0) progress.failures += 1;
-      const flaps = progress.firstHealthyAt !== undefined && afterWithin > (FLAPPING_LIMIT - 1) * progress.bakeMs;
-      if (progress.failures >= schedule.failureThreshold) progress.failedAt = now;
-      else if (flaps) {
-        progress.failedAt = now;
-        progress.lastDetail =
-          `health came and went: ${progress.unhealthySamples} of ${progress.samples} answers unhealthy, so it cannot ` +
-          `hold for ${describeDuration(progress.bakeMs)} within ${FLAPPING_LIMIT} times that; last: ${detail}`;
-      }
-    }
-    this.watch.onSample?.({ name, at: now, healthy, detail });
-  }
-
-  /** Not past the end of the bake time, so that a long interval does not stretch it. */
-  private untilNext({ check, healthySince, bakeMs }: Progress): number {
-    const { intervalMs } = check.schedule;
-    if (healthySince === undefined) return intervalMs;
-    return Math.max(1, Math.min(intervalMs, healthySince + bakeMs - this.watch.clock.now()));
-  }
-
   /** Sleeps in pieces, so that a long interval does not silence the progress line. */
   private async pause(ms: number): Promise<void> {
     const { clock } = this.watch;
@@ -219,58 +175,11 @@ class Watch {
     const now = clock.now();
     if (this.stop.signal.aborted || now - this.progressAt < PROGRESS_EVERY_MS) return;
     this.progressAt = now;
-    const waiting = this.all.filter((progress) => !progress.held);
-    const lines = waiting.map((progress) => `"${progress.check.name}" ${this.describe(progress, now)}`);
+    const waiting = this.all.filter((followed) => !followed.isOver);
+    const lines = waiting.map((followed) => `"${followed.check.name}" ${followed.describe(now)}`);
     log.info(
       `Waiting for ${waiting.length} of ${this.all.length} health checks for ` +
         `${describeDuration(now - this.startedAt)}: ${lines.join("; ")}.`,
     );
-  }
-
-  private describe({ check, bakeMs, samples, failures, lastDetail, healthySince }: Progress, now: number): string {
-    if (healthySince !== undefined) {
-      const left = describeDuration(Math.max(0, healthySince + bakeMs - now));
-      return `healthy for ${describeDuration(now - healthySince)}, ${left} left of ${describeDuration(bakeMs)}`;
-    }
-    if (samples === 0) return "not asked yet";
-    const { withinMs, failureThreshold } = check.schedule;
-    const left = this.startedAt + withinMs - now;
-    const chance =
-      left > 0 ? `${describeDuration(left)} left until this counts` : `${failures} of ${failureThreshold} failures`;
-    return `unhealthy (${lastDetail}), ${chance}`;
-  }
-}
-
-function report(progress: Progress): HealthReport {
-  const { check, held, samples, unhealthySamples, lastDetail, contradicts, firstHealthyAt, failedAt } = progress;
-  return {
-    name: check.name,
-    healthy: held,
-    samples,
-    unhealthySamples,
-    lastDetail,
-    ...(contradicts ? { contradicts } : {}),
-    ...(firstHealthyAt === undefined ? {} : { firstHealthyAt }),
-    ...(failedAt === undefined ? {} : { failedAt }),
-  };
-}
-
-/** Lets a limited number of probes run at once; the others wait for their turn, first come first served. */
-class Slots {
-  private readonly waiting: (() => void)[] = [];
-
-  constructor(private free: number) {}
-
-  async use<T>(work: () => T | Promise<T>): Promise<T> {
-    if (this.free > 0) this.free -= 1;
-    else await new Promise<void>((resolve) => this.waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      const next = this.waiting.shift();
-      // The slot goes straight to the next one, so that nobody can jump the queue.
-      if (next) next();
-      else this.free += 1;
-    }
   }
 }

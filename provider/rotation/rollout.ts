@@ -9,9 +9,11 @@ import { brokenActive } from "../lifecycle/drift";
 import { RotationError, StateError, UnreachableError } from "../lifecycle/errors";
 import { getVersion, isUnfinished, refOf, returnTarget, type LedgerState } from "../lifecycle/ledger";
 import { raiseAlarms } from "./alarm";
+import { baselineBefore, keepHealth, nothingIsHealthy, type Baseline } from "./baseline";
 import { noteDrift } from "./drift";
 import { throughSeam, type Fence, type Seamed } from "./effects";
 import { probeCanaries, watchHealth, type HealthReport } from "./health";
+import { healthTable, sayHealth, standing } from "./healthTable";
 import { holdAgainstStore } from "./inspect";
 import { enable } from "./retire";
 import { finishReturn, startReturn } from "./return";
@@ -71,10 +73,11 @@ export async function rollOut(declared: DeclaredRollout): Promise<RolloutReport>
     };
     try {
       await askCanaries(sessions, rollout, target);
-      for (const session of sessions) await commitMayUse(session, rollout);
-      const health = await rollWaves(sessions, rollout, target, touched);
+      const baseline = await baselineBefore(sessions, rollout, target);
+      for (const session of sessions) await commitMayUse(session, rollout, baseline);
+      const health = await rollWaves(sessions, rollout, target, touched, baseline);
       await askIssuer(sessions, rollout);
-      for (const session of sessions) await confirm(session, rollout);
+      for (const session of sessions) await confirm(session, rollout, health);
       return { confirmed: versionsOf(sessions), health };
     } catch (error) {
       // Rule 15: what cannot be reached is not unhealthy. Nothing is rolled back.
@@ -201,16 +204,27 @@ function describe(target: RollTarget): string {
   return target.secrets.map((secret) => `${secret.secret} v${secret.ref.version}`).join(", ");
 }
 
-async function commitMayUse(session: Session, rollout: DeclaredRollout): Promise<void> {
+/** Together with what health is compared with: from here on consumers are touched, and it cannot be seen any more. */
+async function commitMayUse(session: Session, rollout: DeclaredRollout, baseline?: Baseline): Promise<void> {
   const { active } = session.ledger;
   const record = session.ledger.rollouts[rollout.key];
-  if (active === null || record?.mayUse.includes(active)) return;
+  const isKnown = !baseline || record?.baseline?.at === baseline.at;
+  if (active === null || (record?.mayUse.includes(active) && isKnown)) return;
   await session.commit(
     (next) => {
       const mine = next.rollouts[rollout.key];
-      if (mine) addMayUse(mine, active);
+      if (!mine) return;
+      addMayUse(mine, active);
+      if (!baseline || isKnown) return;
+      const { at, before, checks } = baseline;
+      mine.baseline = { version: active, at, before, checks };
     },
-    { step: "rolling", version: active, reason: `rollout ${rollout.name} of ${rollout.stack}` },
+    {
+      step: "rolling",
+      version: active,
+      reason: `rollout ${rollout.name} of ${rollout.stack}`,
+      ...(baseline ? { detail: baseline.told } : {}),
+    },
   );
 }
 
@@ -233,6 +247,7 @@ async function rollWaves(
   rollout: RunningRollout,
   target: RollTarget,
   touched: Seamed<Consumer>[],
+  baseline: Baseline | undefined,
 ): Promise<readonly HealthReport[]> {
   const waves = [...new Set(rollout.consumers.map((consumer) => consumer.wave))].sort((a, b) => a - b);
   let health: readonly HealthReport[] = [];
@@ -243,7 +258,7 @@ async function rollWaves(
     await settleAll(consumers.map((consumer) => rollOne(sessions, consumer, target)));
     // Only then: where one did not come up, nobody waits until the others have adopted what is being left.
     await settleAll(consumers.map((consumer) => confirmOne(sessions, consumer, target)));
-    health = await watch(sessions, rollout, target);
+    health = await watch(sessions, rollout, target, baseline);
   }
   return health;
 }
@@ -288,9 +303,12 @@ async function watch(
   sessions: readonly Session[],
   rollout: DeclaredRollout,
   target: RollTarget,
+  baseline: Baseline | undefined,
 ): Promise<readonly HealthReport[]> {
   const { clock, signal, log } = contextOf(sessions);
-  const reports = await watchHealth({ checks: rollout.checks, target, clock, signal, log });
+  const { checks } = rollout;
+  const reports = await watchHealth({ checks, target, clock, signal, log, baselines: baseline?.checks ?? {} });
+  if (reports.length > 0) log.info(healthTable(rollout.name, reports));
   await report(sessions, "health-checked", reports);
   const failed = reports.filter((health) => !health.healthy && health.failedAt !== undefined);
   if (failed.length > 0)
@@ -304,9 +322,9 @@ async function watch(
 async function report(sessions: readonly Session[], step: string, reports: readonly HealthReport[]): Promise<void> {
   if (reports.length === 0) return;
   const detail = Object.fromEntries(
-    reports.map((health) => [health.name, `${health.healthy ? "healthy" : "unhealthy"}: ${health.lastDetail}`]),
+    reports.map((health) => [health.name, `${standing(health)}: ${health.lastDetail}`]),
   );
-  const result = reports.every((health) => health.healthy) ? "ok" : "failed";
+  const result = reports.every((health) => health.healthy || health.unhealthyBefore) ? "ok" : "failed";
   for (const session of sessions)
     await session.commit(() => undefined, {
       step,
@@ -315,10 +333,6 @@ async function report(sessions: readonly Session[], step: string, reports: reado
       reason: `${reports.length} checks`,
       detail,
     });
-}
-
-function sayHealth(health: HealthReport): string {
-  return `check ${health.name}: ${health.lastDetail}`;
 }
 
 /** Rule 6, where the evidence is the issuer's: the active version is in use, and no other is. */
@@ -340,14 +354,24 @@ async function askIssuer(sessions: readonly Session[], rollout: DeclaredRollout)
   }
 }
 
-async function confirm(session: Session, rollout: DeclaredRollout): Promise<void> {
+async function confirm(session: Session, rollout: DeclaredRollout, health: readonly HealthReport[]): Promise<void> {
   const active = getVersion(session.ledger, session.ledger.active ?? 0);
   if (session.ledger.rollouts[rollout.key] === undefined)
     throw new StateError(`${session.secret}: the rollout was removed meanwhile.`);
-  await session.commit((next) => confirmIn(next, rollout, active.version, session.now), {
+  const silence = nothingIsHealthy(health);
+  if (silence !== undefined)
+    session.context.log.warn(
+      `${session.secret} v${active.version}: rollout ${rollout.name} confirms it, but ${silence}.`,
+    );
+  const change = (next: LedgerState) => {
+    confirmIn(next, rollout, active.version, session.now);
+    keepHealth(next, rollout, health, session.now);
+  };
+  await session.commit(change, {
     step: "confirmed",
     version: active.version,
     reason: `rollout ${rollout.name} of ${rollout.stack}, evidence: ${rollout.evidence}`,
+    ...(silence === undefined ? {} : { detail: { health: silence } }),
   });
 }
 
@@ -357,6 +381,7 @@ function confirmIn(ledger: LedgerState, rollout: DeclaredRollout, version: numbe
   record.mayUse = [version];
   record.confirmedAt = now;
   record.evidence = rollout.evidence;
+  delete record.baseline;
   if (rollout.stack === ledger.owner.stack) ledger.ownerUnconfirmed = false;
   settleIfConfirmed(ledger);
 }

@@ -184,6 +184,7 @@ export class Sequence implements Watcher {
     const { mode, native, fault, between } = action;
     const own = world.setup.confirmation === "required";
     const rollout = own && mode !== "without rollout" ? world.ownRollout : null;
+    if (mode === "without rollout") world.leaveUsersUnnamed();
     const targetRollout = mode === "target rollout" && world.owner.secret !== null && world.owner.rollout !== null;
     const options: UpOptions = {
       targetSecret: mode === "target secret",

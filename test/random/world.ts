@@ -251,6 +251,16 @@ export class World {
     return this.setup.adopt && (!anew || this.secret.issuer.credentials.has(LEGACY));
   }
 
+  /**
+   * A run whose program has rollouts, but none that stands for those who use the adopted credential: nobody can know of
+   * them, once one of the others has confirmed.
+   */
+  leaveUsersUnnamed(): void {
+    const { rollouts = {}, residues = {} } = this.ledger ?? {};
+    const isNamed = Object.keys({ ...rollouts, ...residues }).some((key) => key.endsWith(`::${this.rolloutName}`));
+    if (!isNamed && Object.keys(this.furtherRollouts).length > 0) this.legacyInUse = false;
+  }
+
   /** The rollout of the owning stack; it waits for the second secret where that is not there yet. */
   get ownRollout(): RolloutArgs {
     const { dependents, pinned, key } = this.setup;

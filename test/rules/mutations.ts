@@ -94,7 +94,7 @@ export const MUTATIONS: readonly Mutation[] = [
     rule: 1,
     name: "touches consumers before it says which version they may use",
     file: "provider/rotation/rollout.ts",
-    find: "      for (const session of sessions) await commitMayUse(session, rollout);\n      const health",
+    find: "      for (const session of sessions) await commitMayUse(session, rollout, baseline);\n      const health",
     replace: "      const health",
     caughtBy: [USERS, "is said to be using a version before it touches a consumer"],
   },

@@ -4,6 +4,7 @@ import { describeByHand } from "./kubernetesSecret/byHand";
 import { describeConnections } from "./kubernetesSecret/connections";
 import { describeFailures } from "./kubernetesSecret/failures";
 import { describeInterruptions } from "./kubernetesSecret/interruptions";
+import { describeMounts } from "./kubernetesSecret/mounts";
 import { describeOptions } from "./kubernetesSecret/options";
 import { describeReaders } from "./kubernetesSecret/readers";
 import { Site } from "./kubernetesSecret/site";
@@ -37,6 +38,7 @@ describe("the store in Kubernetes Secrets", function () {
   }
 
   describeReaders(site);
+  describeMounts(site);
   describeByHand(site);
   describeInterruptions(site);
   describeFailures(site);

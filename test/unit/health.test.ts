@@ -128,6 +128,7 @@ describe("health watch", () => {
       unhealthySamples: 0,
       lastDetail: "well",
       firstHealthyAt: startedAt,
+      lastAt: startedAt,
     });
     assert.equal(elapsed(), 0);
   });

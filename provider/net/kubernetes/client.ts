@@ -10,6 +10,7 @@ export type CoreApi = Client.CoreV1Api;
 /** Objects of any group and kind, as they are: what the client's own types do not know stays in them. */
 export type ObjectsApi = Client.CustomObjectsApi;
 export type ApiSecret = Client.V1Secret;
+export type ApiPod = Client.V1Pod;
 export type ApiDeleteOptions = Client.V1DeleteOptions;
 type KubeConfig = Client.KubeConfig;
 

@@ -11,7 +11,15 @@
 import { createHash } from "node:crypto";
 import type { VersionRef } from "../../contracts/store";
 import { ConfigurationError } from "../../lifecycle/errors";
-import { isMarked, labelsOf, readerName, selectorOf, type Metadata, type Role } from "../../net/kubernetes/marks";
+import {
+  isMarked,
+  labelsOf,
+  parseReaderName,
+  readerName,
+  selectorOf,
+  type Metadata,
+  type Role,
+} from "../../net/kubernetes/marks";
 
 export class Names {
   constructor(private readonly name: string) {}
@@ -31,6 +39,11 @@ export class Names {
 
   reader(version: number, epoch: number): string {
     return readerName(this.name, version, epoch);
+  }
+
+  /** Whether `found` is the name of a reader of this version, under whatever epoch. */
+  isReaderOf(found: string, version: number): boolean {
+    return parseReaderName(this.name, found)?.version === version;
   }
 
   labels(role: Role, version?: number): Record<string, string> {

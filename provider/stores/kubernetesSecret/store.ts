@@ -6,6 +6,7 @@
  * label may write it. Where a run is killed in between, "current" is unknown until a promotion completes it.
  */
 import type { AdapterContext } from "../../contracts/context";
+import type { UsageReport } from "../../contracts/kind";
 import { notStored, otherCurrent } from "../../contracts/refusals";
 import type { LedgerSnapshot, Payload, Revision, SecretStore, StoredVersion, VersionRef } from "../../contracts/store";
 import { StateError } from "../../lifecycle/errors";
@@ -14,6 +15,7 @@ import { Calls } from "../../net/kubernetes/calls";
 import { connect, type Surroundings } from "../../net/kubernetes/client";
 import { holds, payloadOf, render } from "./content";
 import { LedgerSecret, type Label } from "./ledger";
+import { Mounts } from "./mounts";
 import { assertNameable, Names } from "./names";
 import type { FoundSecret } from "./objects";
 import { clusterName, type KubernetesSecretStoreOptions } from "./options";
@@ -40,6 +42,7 @@ class KubernetesSecretStore implements SecretStore {
   private readonly ledger: LedgerSecret;
   private readonly versions: VersionSecrets;
   private readonly readers: ReaderSecrets;
+  private readonly mounts: Mounts;
 
   constructor(
     private readonly options: KubernetesSecretStoreOptions,
@@ -56,6 +59,7 @@ class KubernetesSecretStore implements SecretStore {
     this.ledger = new LedgerSecret(secrets, names, labels, this.location);
     this.versions = new VersionSecrets(secrets, names, labels, this.location);
     this.readers = new ReaderSecrets(secrets, names, labels, this.location);
+    this.mounts = new Mounts(namespace, calls, names);
   }
 
   async load(): Promise<LedgerSnapshot> {
@@ -129,6 +133,10 @@ class KubernetesSecretStore implements SecretStore {
 
   list(): Promise<readonly VersionRef[]> {
     return this.versions.list();
+  }
+
+  usage(ref: VersionRef): Promise<UsageReport> {
+    return this.mounts.of(ref.version);
   }
 
   /**

@@ -48,7 +48,10 @@ describe("KubernetesSecretStore", () => {
         inputs: {
           ...kube("Role"),
           metadata: { namespace: "shop" },
-          rules: [{ apiGroups: [""], resources: ["secrets"], verbs: ["get", "list", "create", "update", "delete"] }],
+          rules: [
+            { apiGroups: [""], resources: ["secrets"], verbs: ["get", "list", "create", "update", "delete"] },
+            { apiGroups: [""], resources: ["pods"], verbs: ["list"] },
+          ],
         },
       },
       {
