@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
+import { createServer, type AddressInfo } from "node:net";
 import { ConfigurationError, UnreachableError } from "../../provider/lifecycle/errors";
 import { ecsConsumerOptions } from "../../provider/consumers/ecs";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { until, useCredentials } from "./ecs/site";
 import { failure, inSite, skippingClock } from "./ecs/world";
 
@@ -98,10 +97,7 @@ for (const [title, mode] of Object.entries(MODES))
       inSite({ ...mode, options: { readyTimeout: "300ms" } }, async ({ site, consumer, target }) => {
         site.ecs.hold("RUNNING");
         const message = await failure(consumer.roll(target(2)));
-        assert.match(
-          message,
-          /not within 300 ms: deployment ecs-svc\/\d+ is IN_PROGRESS, 0 of 1 tasks run, 1 are pending/,
-        );
+        assert.match(message, /not within 300 ms: deployment ecs-svc\/\d+ is IN_PROGRESS, 0 of 1 tasks run, 1 pending/);
         assert.deepEqual(await site.serving(), [1]);
       }));
 

@@ -104,11 +104,11 @@ export class Task {
       return;
     }
     await this.world.gates.pass("RUNNING");
-    if (this.ending) return;
+    if (this.isToEnd()) return;
     this.become("ACTIVATING");
     for (const [index, container] of this.containers.entries()) {
       const failure = await this.run(container, environments[index] ?? {});
-      if (this.ending) return;
+      if (this.isToEnd()) return;
       if (failure === undefined) continue;
       // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cannot-start-container.html
       container.reason = `CannotStartContainerError: Error response from daemon: failed to create task for container: ${failure}`;
@@ -158,6 +158,11 @@ export class Task {
         reason,
       })),
     };
+  }
+
+  /** Asked after a wait, in which it may have been stopped. */
+  private isToEnd(): boolean {
+    return this.ending !== undefined;
   }
 
   private async environmentOf({
@@ -221,7 +226,7 @@ export class Task {
     await this.world.drain(this);
     await this.world.gates.pass("STOPPING");
     this.become("STOPPING");
-    await Promise.all(this.containers.map(({ process }) => (process ? endOf(process) : undefined)));
+    await Promise.all(this.containers.flatMap(({ process }) => (process ? [endOf(process)] : [])));
     for (const container of this.containers) container.lastStatus = "STOPPED";
     this.become("DEPROVISIONING");
     this.stoppedAt = this.world.now();

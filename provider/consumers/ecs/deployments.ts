@@ -14,7 +14,7 @@ export interface Verdict {
 
 /** Which deployment is wanted. */
 export interface Goal {
-  isMeant(deployment: Deployment): boolean;
+  readonly isMeant: (deployment: Deployment) => boolean;
   /** The primary deployment when ECS was told to make another one; absent: it was not. */
   readonly before?: Deployment | undefined;
   /** The one that ECS then made: it is not shown any more once ECS has given it up. */
@@ -53,10 +53,13 @@ export function judge(service: Service, goal: Goal, looks: number): Verdict {
     return { state: "failed", detail: `${name(deployment)} failed: ${reasonOf(deployment)}`, deployment };
   const desired = service.desiredCount ?? 0;
   const others = deployments.length - 1;
-  const detail =
-    `${name(deployment)}${rolloutState === undefined ? "" : ` is ${rolloutState}`}, ${runningCount} of ${desired} tasks run` +
-    `${pendingCount > 0 ? `, ${pendingCount} are pending` : ""}` +
-    `${others > 0 ? `, ${others === 1 ? "the former deployment is" : `${others} former deployments are`} still there` : ""}`;
+  const left = others === 1 ? "the former deployment is still there" : `${others} former deployments are still there`;
+  const detail = [
+    rolloutState === undefined ? name(deployment) : `${name(deployment)} is ${rolloutState}`,
+    `${runningCount} of ${desired} tasks run`,
+    ...(pendingCount > 0 ? [`${pendingCount} pending`] : []),
+    ...(others > 0 ? [left] : []),
+  ].join(", ");
   // Behind a Classic Load Balancer there is no rollout state: then the counts are all that ECS says.
   const settled = rolloutState === undefined ? pendingCount === 0 : rolloutState === "COMPLETED";
   return { state: settled && others === 0 && runningCount >= desired ? "done" : "waiting", detail, deployment };

@@ -84,7 +84,7 @@ export class EcsSite implements ConsumerSite {
         // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html#API_GetSecretValue_Errors
         if (arn !== ARN || !found || id === undefined)
           throw new Error(
-            "ResourceNotFoundException: Secrets Manager can't find the specified secret value for VersionId: " + id,
+            `ResourceNotFoundException: Secrets Manager can't find the specified secret value for VersionId: ${id}`,
           );
         return { versionId: id, text: JSON.stringify({ ...found.value, version: String(found.ref.version) }) };
       },

@@ -58,9 +58,9 @@ export async function inSite(
 }
 
 /** The message of the error, which has no secret in it. */
-export async function failure<E extends Error>(
+export async function failure(
   work: Promise<unknown>,
-  type: new (message: string) => E = ConsumerError as never,
+  type: new (message: string) => Error = ConsumerError,
 ): Promise<string> {
   try {
     await work;
