@@ -94,11 +94,13 @@ function latestOf(
   now: number,
 ): { readonly value: number; readonly from: number } | undefined {
   const { Timestamps = [], Values = [] } = result ?? {};
-  return Timestamps.map((time, index) => ({ from: time.getTime(), value: Values[index] ?? NaN }))
-    .filter(({ from, value }) => Number.isFinite(value) && from + periodMs <= now)
-    // The latest complete one counts also where it is longer than that.
-    .filter(({ from }) => now - (from + periodMs) <= Math.max(maxAgeMs, now % periodMs))
-    .sort((a, b) => b.from - a.from)[0];
+  return (
+    Timestamps.map((time, index) => ({ from: time.getTime(), value: Values[index] ?? NaN }))
+      .filter(({ from, value }) => Number.isFinite(value) && from + periodMs <= now)
+      // The latest complete one counts also where it is longer than that.
+      .filter(({ from }) => now - (from + periodMs) <= Math.max(maxAgeMs, now % periodMs))
+      .sort((a, b) => b.from - a.from)[0]
+  );
 }
 
 /** `2026-11-28 12:31:00 UTC` */
