@@ -79,6 +79,10 @@ export const consumers: Family<Adapter<Consumer>> = {
     const module = await import("./consumers/httpHook/index.js");
     return { options: module.httpHookConsumerOptions, create: module.createHttpHookConsumer };
   },
+  kubernetes: async () => {
+    const module = await import("./consumers/kubernetes/index.js");
+    return { options: module.kubernetesConsumerOptions, create: module.createKubernetesConsumer };
+  },
   process: async () => {
     const module = await import("./consumers/process/index.js");
     return { options: module.processConsumerOptions, create: module.createProcessConsumer };

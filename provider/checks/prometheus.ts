@@ -47,6 +47,7 @@ export const prometheusCheckOptions = strictOptions("a prometheus check", {
         count("expectSeries"),
         strictOptions("expectSeries", { min: count("min").optional(), max: count("max").optional() }).refine(
           ({ min, max }) => min !== undefined || max !== undefined,
+          { error: "expectSeries must have min, max or both" },
         ),
       ],
       {

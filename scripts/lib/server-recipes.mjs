@@ -55,13 +55,34 @@ export const SERVERS = {
     proof: { args: ["--version"], says: "etcd Version: 3.6.16" },
   }),
   "kube-apiserver": kubernetes("kube-apiserver", "about 6 minutes on two cores"),
+  "kube-controller-manager": kubernetes(
+    "kube-controller-manager",
+    "about 2 minutes on two cores, after kube-apiserver",
+  ),
+  "kube-scheduler": kubernetes("kube-scheduler", "half a minute on two cores, after kube-controller-manager"),
   kubelet: kubernetes("kubelet", "about a minute on two cores, after kube-apiserver", "test/servers/kubelet"),
+  // Nodes and pods that are only said to run.
+  kwok: goServer({
+    title: "kwok",
+    version: "0.8.0",
+    typical: "2 minutes on two cores",
+    sources: "test/servers/kwok",
+    program: "sigs.k8s.io/kwok/cmd/kwok",
+    file: "kwok",
+    proof: { args: ["--version"], says: "kwok version v0.8.0" },
+  }),
   // What a kubelet runs pods with.
   containers: debianPackages({
     title: "containerd",
     typical: "under a minute",
     packages: ["containerd", "runc", "containernetworking-plugins", "busybox-static"],
     proof: { program: "usr/bin/containerd", args: ["--version"], says: "containerd" },
+  }),
+  prometheus: debianPackages({
+    title: "prometheus",
+    typical: "under a minute",
+    packages: ["prometheus"],
+    proof: { program: "usr/bin/prometheus", args: ["--version"], says: "prometheus, version " },
   }),
   moto: {
     title: "moto 5.2.5",

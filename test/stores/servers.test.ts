@@ -5,8 +5,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { startKubernetes } from "../support/kubernetes";
 import { freePort, serverFile } from "../support/servers";
-import { startKubernetes } from "./servers/kubernetes";
 import { VaultServer } from "./servers/vault";
 
 const ROOT = resolve(__dirname, "../..");

@@ -4,7 +4,7 @@ import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigurationError, UnreachableError } from "../../../provider/lifecycle/errors";
 import { loadClient } from "../../../provider/net/kubernetes/client";
-import { kubeconfigFor } from "../servers/kubernetes";
+import { kubeconfigFor } from "../../support/kubernetes";
 import { failureOf, realContext, type Site } from "./site";
 
 const NO_LEDGER = { revision: "0", body: undefined, current: null };

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { SecretStore } from "../../../provider/contracts/store";
 import { ConfigurationError, StateError, UnreachableError } from "../../../provider/lifecycle/errors";
 import { selfSigned } from "../../support/selfSigned";
-import { kubeconfigFor } from "../servers/kubernetes";
+import { kubeconfigFor } from "../../support/kubernetes";
 import { listening } from "./listening";
 import { failureOf, makeVersion, NAMESPACE, PASSWORD, rotate, untilAllowed, type Site } from "./site";
 

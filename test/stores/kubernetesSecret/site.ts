@@ -7,7 +7,7 @@ import type { AdapterContext } from "../../../provider/contracts/context";
 import type { SecretStore, StoredVersion, VersionRef } from "../../../provider/contracts/store";
 import type { Surroundings } from "../../../provider/net/kubernetes/client";
 import { createKubernetesSecretStore, kubernetesSecretStoreOptions } from "../../../provider/stores/kubernetesSecret";
-import { startKubernetes, type Answer, type KubernetesServer, type User } from "../servers/kubernetes";
+import { startKubernetes, type Answer, type KubernetesServer, type User } from "../../support/kubernetes";
 
 export const NAMESPACE = "shop";
 export const PASSWORD = "hunter2-never-print-this";

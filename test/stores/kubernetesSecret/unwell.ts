@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { UnreachableError } from "../../../provider/lifecycle/errors";
 import { selfSigned } from "../../support/selfSigned";
 import { freePort } from "../../support/servers";
-import { kubeconfigFor } from "../servers/kubernetes";
+import { kubeconfigFor } from "../../support/kubernetes";
 import { listening } from "./listening";
 import { failureOf, makeVersion, PASSWORD, realContext, type Site } from "./site";
 

@@ -1,12 +1,12 @@
-/** A real Kubernetes API server with its etcd, on loopback: no controllers, RBAC on, users by token. */
+/** A real Kubernetes API server with its etcd, on loopback: RBAC on, users by token, and what else a test starts with it. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { selfSigned } from "../../support/selfSigned";
-import { freePort, serverFile } from "../../support/servers";
+import { selfSigned } from "./selfSigned";
+import { freePort, serverFile } from "./servers";
 
 const READY_WITHIN_MS = 90_000;
 const LOOK_EVERY_MS = 100;
@@ -36,7 +36,17 @@ export interface Answer {
   readonly body: any;
 }
 
-export async function startKubernetes(): Promise<KubernetesServer> {
+/** Started when the API server is ready, ended before it. */
+export interface Program {
+  readonly file: string;
+  readonly flags: readonly string[];
+}
+
+/** @param more the programs to start with it, and until when to wait for them. */
+export async function startKubernetes(
+  more: (server: KubernetesServer) => Promise<readonly Program[]> = () => Promise.resolve([]),
+  isReady: (server: KubernetesServer) => Promise<boolean> = () => Promise.resolve(true),
+): Promise<KubernetesServer> {
   const folder = await mkdtemp(join(tmpdir(), "rotation-kubernetes-"));
   const processes: Running[] = [];
   const stop = async () => {
@@ -53,7 +63,12 @@ export async function startKubernetes(): Promise<KubernetesServer> {
     const api = start(serverFile("bin/kube-apiserver"), apiFlags(folder, etcdPort, port));
     processes.push(api);
     const server = connectTo(folder, port, stop);
-    await untilReady(server, processes);
+    await until("the API server is ready", processes, async () => {
+      await server.load();
+      return (await server.ask("admin", "GET", "/readyz")).code === 200;
+    });
+    for (const { file, flags } of await more(server)) processes.push(start(file, flags));
+    await until("what was started with it is ready", processes, () => isReady(server));
     return server;
   } catch (error) {
     await stop();
@@ -175,27 +190,21 @@ async function writeCredentials(folder: string): Promise<void> {
   await writeFile(join(folder, "tokens.csv"), lines.join("\n"), options);
 }
 
-async function untilReady(
-  server: KubernetesServer & { load(): Promise<void> },
-  all: readonly Running[],
-): Promise<void> {
-  const until = Date.now() + READY_WITHIN_MS;
+async function until(what: string, all: readonly Running[], isSo: () => Promise<boolean>): Promise<void> {
+  const limit = Date.now() + READY_WITHIN_MS;
   let last = "";
-  while (Date.now() < until) {
+  while (Date.now() < limit) {
     const dead = all.find(({ process: child }) => child.exitCode !== null || child.signalCode !== null);
     if (dead) throw new Error(`${dead.name} ended:\n${dead.output}`);
     try {
-      await server.load();
-      const { code, body } = await server.ask("admin", "GET", "/readyz");
-      if (code === 200) return;
-      last = `${code} ${JSON.stringify(body)}`;
+      if (await isSo()) return;
     } catch (error) {
       last = (error as Error).message;
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
   }
   const outputs = all.map(({ name, output }) => `${name}:\n${output}`).join("\n");
-  throw new Error(`The API server was not ready within ${READY_WITHIN_MS} ms (${last}).\n${outputs}`);
+  throw new Error(`Not within ${READY_WITHIN_MS} ms: ${what} (${last}).\n${outputs}`);
 }
 
 interface Target {
@@ -221,6 +230,7 @@ function ask({ host, port, authority, token }: Target, method: string, path: str
 }
 
 function contentType(method: string, body: unknown): string {
+  if (Array.isArray(body)) return "application/json-patch+json";
   if (typeof body === "string") return "application/yaml";
   return method === "PATCH" ? "application/merge-patch+json" : "application/json";
 }
