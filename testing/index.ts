@@ -11,3 +11,20 @@ export {
   type GcpSecretManagerEmulator,
   type Grants as GcpGrants,
 } from "./gcpSecretManager";
+export { startCloudWatch, type CloudWatchEmulator, type CloudWatchFault, type CloudWatchSample } from "./cloudWatch";
+export {
+  ECS_CHANGES,
+  ECS_OPERATIONS,
+  startEcs,
+  type EcsDoor,
+  type EcsEmulator,
+  type EcsEmulatorOptions,
+  type EcsFault,
+  type EcsOperation,
+  type EcsService,
+  type EcsTask,
+  type EcsTaskDefinition,
+  type ResolvedSecret,
+  type SecretReference,
+  type SecretsSource,
+} from "./ecs";

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { createServer, type AddressInfo } from "node:net";
 import { ConfigurationError, UnreachableError } from "../../provider/lifecycle/errors";
+import { ecsConsumerPolicy } from "../../components/aws/policies";
+import { ECS_OPERATIONS } from "../../testing/ecs";
 import { ecsConsumerOptions } from "../../provider/consumers/ecs";
 import { until, useCredentials } from "./ecs/site";
 import { failure, inSite, skippingClock } from "./ecs/world";
@@ -189,6 +191,26 @@ describe("an ecs consumer and what it is allowed to do", function () {
           assert.match(message, new RegExp(`Allow ecs:${action} on `));
         });
     });
+
+  for (const [title, mode] of Object.entries(MODES))
+    it(`needs nothing beyond the policy that is documented, one ${title}`, () =>
+      inSite(mode, async ({ site, consumer, target }) => {
+        const revises = { family: "orders-api", roles: ["arn:aws:iam::123456789012:role/ecsTaskExecutionRole"] };
+        const policy = ecsConsumerPolicy({ service: site.service.arn, ...(mode === REVISE ? { revises } : {}) });
+        const allowed = (JSON.parse(policy) as { Statement: { Action: string[] }[] }).Statement.flatMap(
+          (one) => one.Action,
+        );
+        const all = ["iam:PassRole", ...ECS_OPERATIONS.map((operation) => `ecs:${operation}`)];
+        site.ecs.deny(all.filter((action) => !allowed.includes(action)));
+        await consumer.roll(target(2));
+        assert.ok((await consumer.confirm(target(2))).adopted);
+        site.breakVersion(3);
+        await failure(consumer.roll(target(3)));
+        await consumer.roll(target(2));
+        assert.deepEqual(await site.serving(), [2]);
+        // And it needs each of them.
+        assert.deepEqual([...new Set(allowed)].length, mode === REVISE ? 9 : 6);
+      }));
 
   it("names iam:PassRole, which a revision with roles needs", () =>
     inSite(REVISE, async ({ site, consumer, target }) => {

@@ -129,7 +129,6 @@ function wordsOf(code: Code): string {
   return code === "ThrottlingException" ? "Rate exceeded" : "made to fail";
 }
 
-/** The operations that change something. */
-export const ECS_CHANGES: readonly Operation[] = (Object.keys(OPERATIONS) as Operation[]).filter(
-  (name) => OPERATIONS[name],
-);
+export const ECS_OPERATIONS = Object.keys(OPERATIONS) as readonly Operation[];
+/** Those that change something. */
+export const ECS_CHANGES: readonly Operation[] = ECS_OPERATIONS.filter((name) => OPERATIONS[name]);

@@ -19,6 +19,14 @@ const CHECKED = {
   within: "2m",
 } as const;
 
+const AWS = {
+  region: "eu-west-1",
+  endpoint: "https://vpce-1.ecs.eu-west-1.vpce.amazonaws.com",
+  profile: "prod",
+  assumeRole: { roleArn: "arn:aws:iam::123456789012:role/rotation", externalId: "shop", sessionName: "rotation" },
+  maxAttempts: 3,
+} as const;
+
 const CONSUMERS: Readonly<Record<string, Descriptor>> = {
   httpHook: consumer.httpHook({
     ...{ ...TOLD, ...BY_ADOPTION, url: "https://app/reload", signingKey: TOKEN, formerSigningKey: TOKEN },
@@ -29,10 +37,23 @@ const CONSUMERS: Readonly<Record<string, Descriptor>> = {
     ...{ ...TOLD, adoptionTimeout: "2m", interval: "1s", command: ["orders-ctl", "reload"], timeout: "5m" },
     ...{ env: { REGION: "eu", TOKEN }, confirm: { command: ["orders-ctl", "uses-version"], timeout: "5s" } },
   }),
+  ecs: consumer.ecs({
+    ...{ name: "orders", wave: 2, readersCache: "5m", ...BY_ADOPTION, cluster: "prod", service: "orders" },
+    ...{ container: "app", taskDefinition: "revise", failedTasks: 3, readyTimeout: "20m", ...AWS, timeout: "5s" },
+    secrets: {
+      "orders-db": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:orders/db-AbCdEf",
+      "orders-mail": { variable: "MAIL_VERSION" },
+    },
+  }),
   signal: consumer.signal({ ...TOLD, ...BY_ADOPTION, pidFile: "/run/a.pid", signal: "SIGUSR1", program: "orders" }),
 };
 
 const CHECKS: Readonly<Record<string, Descriptor>> = {
+  cloudWatch: check.cloudWatch({
+    ...{ ...CHECKED, ...AWS, canary: true, successThreshold: 2, baseline: "compare", baselineSamples: 5 },
+    ...{ namespace: "Orders", metricName: "Errors", dimensions: { Service: "orders" }, statistic: "Sum" },
+    ...{ period: "5m", maxAge: "10m", below: 5, missing: "healthy", tolerance: { factor: 2 } },
+  }),
   tls: check.tls({
     ...{ ...CHECKED, host: "orders.internal", port: 443, addresses: ["10.0.0.7"], servername: "orders" },
     ...{ caFile: "/ca.pem", minRemaining: "14d", fingerprint: "ab".repeat(32), secret: "web" },
@@ -48,6 +69,7 @@ const CHECKS: Readonly<Record<string, Descriptor>> = {
 /** Options that another one excludes. */
 const EXCLUDED: Readonly<Record<string, readonly string[]>> = {
   "consumer command": ["adoption"],
+  "check cloudWatch": ["alarm", "above"],
   "check tls": ["serialNumber", "canary"],
 };
 
