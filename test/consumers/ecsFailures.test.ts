@@ -69,6 +69,18 @@ for (const [title, mode] of Object.entries(MODES))
         assert.deepEqual(await site.serving(), [1]);
       }));
 
+    it("waits for no second task that cannot get the secret", () =>
+      inSite({ ...mode, options: { failedTasks: 100 } }, async ({ site, consumer, target }) => {
+        let asked = 0;
+        site.onSecret = () => {
+          asked += 1;
+          if (asked > 1) return new Promise<void>(() => undefined);
+          throw new Error("AccessDeniedException: not authorized to perform: secretsmanager:GetSecretValue");
+        };
+        assert.match(await failure(consumer.roll(target(2))), /task [0-9a-f]{32}: .*AccessDeniedException/);
+        site.onSecret = undefined;
+      }));
+
     it("notices that the circuit breaker has stopped the deployment", () =>
       inSite({ ...mode, circuitBreaker: { rollback: false }, options: { failedTasks: 100 } }, async (world) => {
         const { site, consumer, target } = world;

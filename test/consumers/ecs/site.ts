@@ -54,6 +54,8 @@ export async function until(what: string, isSo: () => boolean): Promise<void> {
 export class EcsSite implements ConsumerSite {
   readonly stored = new Map<number, StoredVersion>();
   readonly versionsById = new Map<string, StoredVersion>();
+  /** Called before a task is given a secret; what it throws is Secrets Manager's answer. */
+  onSecret: (() => Promise<void>) | undefined;
   /** AWSCURRENT. */
   current: string;
   service!: EcsService;
@@ -76,8 +78,9 @@ export class EcsSite implements ConsumerSite {
     // The site comes after the emulator that asks it.
     const holder: { site?: EcsSite } = {};
     const ecs = await startEcs({
-      secrets: ({ arn, versionId, versionStage }) => {
+      secrets: async ({ arn, versionId, versionStage }) => {
         const { site } = holder;
+        await site?.onSecret?.();
         const id =
           versionId ?? (versionStage === undefined || versionStage === "AWSCURRENT" ? site?.current : undefined);
         const found = site?.versionsById.get(id ?? "");
