@@ -75,6 +75,10 @@ export const consumers: Family<Adapter<Consumer>> = {
     const module = await import("./consumers/command/index.js");
     return { options: module.commandConsumerOptions, create: module.createCommandConsumer };
   },
+  ecs: async () => {
+    const module = await import("./consumers/ecs/index.js");
+    return { options: module.ecsConsumerOptions, create: module.createEcsConsumer };
+  },
   httpHook: async () => {
     const module = await import("./consumers/httpHook/index.js");
     return { options: module.httpHookConsumerOptions, create: module.createHttpHookConsumer };
@@ -98,6 +102,10 @@ export const consumers: Family<Adapter<Consumer>> = {
 };
 
 export const checks: Family<Adapter<HealthCheck>> = {
+  cloudWatch: async () => {
+    const module = await import("./checks/cloudWatch.js");
+    return { options: module.cloudWatchCheckOptions, create: module.createCloudWatchCheck };
+  },
   http: async () => {
     const module = await import("./checks/http.js");
     return { options: module.httpCheckOptions, create: module.createHttpCheck };

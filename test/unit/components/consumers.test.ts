@@ -21,6 +21,14 @@ const CHECKED = {
 } as const;
 const COMPARED = { baseline: "compare", baselineSamples: 5, tolerance: { factor: 1.5, absolute: 20 } } as const;
 
+const AWS = {
+  region: "eu-west-1",
+  endpoint: "https://vpce-1.ecs.eu-west-1.vpce.amazonaws.com",
+  profile: "prod",
+  assumeRole: { roleArn: "arn:aws:iam::123456789012:role/rotation", externalId: "shop", sessionName: "rotation" },
+  maxAttempts: 3,
+} as const;
+
 const CONSUMERS: Readonly<Record<string, Descriptor>> = {
   cloudRun: consumer.cloudRun({
     ...{ name: "orders", wave: 2, readersCache: "5m", ...BY_ADOPTION },
@@ -57,10 +65,23 @@ const CONSUMERS: Readonly<Record<string, Descriptor>> = {
     probe: { payload: { probe: true }, adoption: true, attempts: 2, timeout: "1m" },
     ...{ interval: "2s", propagation: "5s", unreleased: "publish", keepVersions: 5 },
   }),
+  ecs: consumer.ecs({
+    ...{ name: "orders", wave: 2, readersCache: "5m", ...BY_ADOPTION, cluster: "prod", service: "orders" },
+    ...{ container: "app", taskDefinition: "revise", failedTasks: 3, readyTimeout: "20m", ...AWS, timeout: "5s" },
+    secrets: {
+      "orders-db": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:orders/db-AbCdEf",
+      "orders-mail": { variable: "MAIL_VERSION" },
+    },
+  }),
   signal: consumer.signal({ ...TOLD, ...BY_ADOPTION, pidFile: "/run/a.pid", signal: "SIGUSR1", program: "orders" }),
 };
 
 const CHECKS: Readonly<Record<string, Descriptor>> = {
+  cloudWatch: check.cloudWatch({
+    ...{ ...CHECKED, ...AWS, canary: true, successThreshold: 2, baseline: "compare", baselineSamples: 5 },
+    ...{ namespace: "Orders", metricName: "Errors", dimensions: { Service: "orders" }, statistic: "Sum" },
+    ...{ period: "5m", maxAge: "10m", below: 5, missing: "healthy", tolerance: { factor: 2 } },
+  }),
   tls: check.tls({
     ...{ ...CHECKED, host: "orders.internal", port: 443, addresses: ["10.0.0.7"], servername: "orders" },
     ...{ caFile: "/ca.pem", minRemaining: "14d", fingerprint: "ab".repeat(32), secret: "web" },
@@ -91,6 +112,7 @@ const EXCLUDED: Readonly<Record<string, readonly string[]>> = {
   "consumer kubernetes": ["workload", "declared"],
   "check tls": ["serialNumber", "canary", "baseline", "baselineSamples"],
   "check prometheus": ["above", "equals"],
+  "check cloudWatch": ["alarm", "above"],
 };
 
 describe("what a program writes about consumers and checks", () => {
