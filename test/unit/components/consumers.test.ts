@@ -17,7 +17,9 @@ const CHECKED = {
   failureThreshold: 2,
   bake: "1m",
   within: "2m",
+  successThreshold: 2,
 } as const;
+const COMPARED = { baseline: "compare", baselineSamples: 5, tolerance: { factor: 1.5, absolute: 20 } } as const;
 
 const AWS = {
   region: "eu-west-1",
@@ -50,16 +52,28 @@ const CONSUMERS: Readonly<Record<string, Descriptor>> = {
 
 const CHECKS: Readonly<Record<string, Descriptor>> = {
   cloudWatch: check.cloudWatch({
-    ...{ ...CHECKED, ...AWS, canary: true, successThreshold: 2, baseline: "compare", baselineSamples: 5 },
+    ...{ ...CHECKED, ...AWS, ...COMPARED, canary: true },
     ...{ namespace: "Orders", metricName: "Errors", dimensions: { Service: "orders" }, statistic: "Sum" },
-    ...{ period: "5m", maxAge: "10m", below: 5, missing: "healthy", tolerance: { factor: 2 } },
+    ...{ period: "5m", maxAge: "10m", below: 5, missing: "healthy" },
   }),
   tls: check.tls({
     ...{ ...CHECKED, host: "orders.internal", port: 443, addresses: ["10.0.0.7"], servername: "orders" },
     ...{ caFile: "/ca.pem", minRemaining: "14d", fingerprint: "ab".repeat(32), secret: "web" },
   }),
+  http: check.http({
+    ...{ ...CHECKED, ...COMPARED, canary: true, url: "https://app/healthz", method: "POST", expectStatus: [200, 204] },
+    ...{ expectBody: "ok", expectJson: { path: "status", equals: "up" }, headers: { authorization: TOKEN } },
+    ...{ caFile: "/ca.pem" },
+  }),
+  prometheus: check.prometheus({
+    ...{ ...CHECKED, ...COMPARED, canary: true, url: "https://prometheus/", query: "sum(errors)", below: 5 },
+    ...{ expectSeries: { min: 1, max: 9 }, missing: "healthy", maxAge: "1m", ageOf: "errors" },
+    ...{ headers: { authorization: TOKEN }, caFile: "/ca.pem" },
+  }),
   command: check.command({
     ...CHECKED,
+    baseline: "compare",
+    baselineSamples: 5,
     canary: true,
     command: ["orders-ctl", "healthy"],
     env: { REGION: "eu", TOKEN },
@@ -70,7 +84,8 @@ const CHECKS: Readonly<Record<string, Descriptor>> = {
 const EXCLUDED: Readonly<Record<string, readonly string[]>> = {
   "consumer command": ["adoption"],
   "check cloudWatch": ["alarm", "above"],
-  "check tls": ["serialNumber", "canary"],
+  "check tls": ["serialNumber", "canary", "baseline", "baselineSamples"],
+  "check prometheus": ["above", "equals"],
 };
 
 describe("what a program writes about consumers and checks", () => {
