@@ -1,6 +1,6 @@
 /** The input `schedule` of a secret: its shape, and what does not go together. */
 import { z } from "zod";
-import { parseDuration } from "../lifecycle/duration";
+import { describeDuration, parseDuration } from "../lifecycle/duration";
 import { isDate, isYearly } from "../triggers/blackouts";
 import { isTimeZone } from "../triggers/calendar";
 import { compileSchedule, DEFAULT_TIME_ZONE, shortestInterval, type ScheduleText } from "../triggers/compile";
@@ -18,10 +18,12 @@ const timeZone = z.string().refine(isTimeZone, {
   error: (issue) => `${JSON.stringify(issue.input)} is not an IANA time zone such as Europe/Berlin or UTC`,
 });
 
-const everyText = z.string().refine((text) => (parseDuration(text) ?? parseEvery(text, DEFAULT_TIME_ZONE)) !== undefined, {
-  error: (issue) =>
-    `${JSON.stringify(issue.input)} is not a duration; write 90s, 15m, 36h, 90d, 2w, or ISO 8601 such as P90D or P3M`,
-});
+const everyText = z
+  .string()
+  .refine((text) => (parseDuration(text) ?? parseEvery(text, DEFAULT_TIME_ZONE)) !== undefined, {
+    error: (issue) =>
+      `${JSON.stringify(issue.input)} is not a duration; write 90s, 15m, 36h, 90d, 2w, or ISO 8601 such as P90D or P3M`,
+  });
 
 const longerThanNothing = durationText.refine((text) => durationMs(text) > 0, { error: "has to be longer than 0" });
 
@@ -33,8 +35,7 @@ const window = z.strictObject({
 });
 
 const date = z.string().refine(isDate, {
-  error: (issue) =>
-    `${JSON.stringify(issue.input)} is not a day; write it as 2026-12-20, or as 12-20 for every year`,
+  error: (issue) => `${JSON.stringify(issue.input)} is not a day; write it as 2026-12-20, or as 12-20 for every year`,
 });
 
 const blackout = z
@@ -139,7 +140,8 @@ export function tooShort(schedule: ScheduleText, leaving: { ms: number; text: st
   const { every, cron, jitter, maxAge } = schedule;
   const path = every !== undefined ? "every" : cron !== undefined ? "cron" : "maxAge";
   const less = every !== undefined && jitter !== undefined ? `, earlier by up to ${jitter} (jitter),` : "";
-  const what = every ?? (cron === undefined ? maxAge : `the shortest time between two of ${cron}`);
+  const what =
+    every ?? (cron === undefined ? maxAge : `${describeDuration(shortest)}, the shortest time between two of ${cron},`);
   return {
     path,
     message:

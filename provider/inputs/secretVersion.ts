@@ -79,8 +79,7 @@ export const secretVersionInputs = z
       ms: durationMs(grace) + durationMs(soak),
       text: `retirement.grace (${grace}) and retirement.soak (${soak})`,
     });
-    if (problem)
-      context.addIssue({ code: "custom", path: ["schedule", problem.path], message: problem.message });
+    if (problem) context.addIssue({ code: "custom", path: ["schedule", problem.path], message: problem.message });
   });
 
 export type SecretVersionInputs = z.infer<typeof secretVersionInputs>;

@@ -51,7 +51,8 @@ export function shortestInterval({ recurrence, jitterMs, minAgeMs, maxAgeMs }: S
 }
 
 function recurrenceOf({ every, cron, timeZone = DEFAULT_TIME_ZONE }: ScheduleText): Recurrence | null {
-  const read = every !== undefined ? parseEvery(every, timeZone) : cron !== undefined ? parseCron(cron, timeZone) : null;
+  const read =
+    every !== undefined ? parseEvery(every, timeZone) : cron !== undefined ? parseCron(cron, timeZone) : null;
   return typeof read === "string" ? null : (read ?? null);
 }
 

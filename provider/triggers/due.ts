@@ -85,8 +85,7 @@ export function decideDue(inputs: DueInputs, ledger: LedgerState, now: number): 
   const schedule = decideSchedule(inputs.schedule ?? NO_SCHEDULE, active, ledger.identity, now);
   const next = { nextAt: schedule.nextAt, ...(schedule.why === undefined ? {} : { why: schedule.why }) };
 
-  const due =
-    pending.length > 0 ? eventReason(pending) : (changedInputs(inputs, active.inputsDigest) ?? schedule.due);
+  const due = pending.length > 0 ? eventReason(pending) : (changedInputs(inputs, active.inputsDigest) ?? schedule.due);
   if (due === null) return { due, ...next, ...(schedule.waiting ? { waiting: schedule.waiting } : {}) };
   const retryAt = urgent ? 0 : retryMoment(inputs, ledger);
   if (now < retryAt)

@@ -34,8 +34,7 @@ function everyMonths(text: string, duration: Duration, timeZone: string): Recurr
       const shortest = Math.min(...starts.map((start) => plus(start, "UTC") - start));
       return (isFixed(timeZone, starts[0] as number) ? shortest : shortest - HOUR) - jitterMs;
     },
-    dueAfter: (issuedAt, earlierMs, minAgeMs) =>
-      Math.max(plus(issuedAt, timeZone) - earlierMs, issuedAt + minAgeMs),
+    dueAfter: (issuedAt, earlierMs, minAgeMs) => Math.max(plus(issuedAt, timeZone) - earlierMs, issuedAt + minAgeMs),
   };
 }
 

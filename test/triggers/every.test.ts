@@ -70,7 +70,8 @@ describe("a run that comes late", () => {
 });
 
 describe("a clock that was set back", () => {
-  const says = /v1 was issued at 2026-06-01T00:00:00Z, and it is .* by the clock of this machine: .* Nothing is rotated twice/;
+  const says =
+    /v1 was issued at 2026-06-01T00:00:00Z, and it is .* by the clock of this machine: .* Nothing is rotated twice/;
   // prettier-ignore
   holdRows([
     ["by a second is no clock worth a word", { every: "30d" }, "2026-06-01T00:00Z", "2026-05-31T23:59:59Z", "next 2026-07-01T00:00Z"],

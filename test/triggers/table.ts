@@ -10,7 +10,14 @@ import { decideSchedule, type Scheduled, type ScheduleVerdict } from "../../prov
  * - `waits T`: it is due, something holds it back, and nothing does from T on
  * - `never`: nothing makes it due
  */
-export type Row = readonly [title: string, schedule: ScheduleText, issued: string, now: string, outcome: string, more?: More];
+export type Row = readonly [
+  title: string,
+  schedule: ScheduleText,
+  issued: string,
+  now: string,
+  outcome: string,
+  more?: More,
+];
 
 export interface More {
   /** When the issuer ends the version. */
