@@ -14,7 +14,7 @@ import type { SecretVersionInputs } from "../provider/inputs/secretVersion";
 import { isKnownDead } from "../provider/rotation/process";
 import type { Parts } from "../provider/rotation/session";
 import { reportOf, type IncidentReport } from "../provider/triggers/incidents";
-import { compileSchedule } from "../provider/triggers/compile";
+import { compileSchedule, type ScheduleText } from "../provider/triggers/compile";
 import { decideSchedule } from "../provider/triggers/schedule";
 import type { Trail } from "./trail";
 
@@ -137,7 +137,7 @@ export function statusOf(
   };
 }
 
-/** As the program says; of another stack's secret only the interval is known. */
+/** As the program says; of another stack's secret as its ledger does. */
 function scheduleOf(
   ledger: LedgerState,
   active: VersionRecord,
@@ -145,11 +145,12 @@ function scheduleOf(
   now: number,
 ): SecretStatus["schedule"] {
   const { everyMs } = ledger.declared;
-  const schedule = compileSchedule(declared ?? (everyMs === null ? {} : { every: `${everyMs}ms` }));
+  const told = declared ?? (ledger.declared.schedule as ScheduleText | undefined);
+  const schedule = compileSchedule(told ?? (everyMs === null ? {} : { every: `${everyMs}ms` }));
   const { nextAt, due, waiting, why } = decideSchedule(schedule, active, ledger.identity, now);
   if (why === undefined) return null;
   return {
-    why: declared || everyMs === null ? why : why.replace(`${everyMs}ms`, describeDuration(everyMs)),
+    why: told || everyMs === null ? why : why.replace(`${everyMs}ms`, describeDuration(everyMs)),
     nextAt: iso(nextAt),
     due: due !== null,
     ...(waiting === undefined ? {} : { waiting }),

@@ -16,7 +16,7 @@ import {
   type SecretVersionInputs,
 } from "../inputs/secretVersion";
 import * as registry from "../registry";
-import { compileSchedule, shortestInterval } from "../triggers/compile";
+import { compileSchedule, isPlain, shortestInterval } from "../triggers/compile";
 import { compromisedBefore, revokeFirstBefore, type DueVerdict } from "../triggers/due";
 import { describeInstant } from "../triggers/instant";
 import { digestOf, randomId } from "../rotation/fingerprint";
@@ -442,6 +442,7 @@ export async function declared(runtime: Runtime, inputs: SecretVersionInputs): P
     audit: inputs.audit ?? null,
     ...(inputs.auditOutage === "stop" ? {} : { auditOutage: inputs.auditOutage }),
     everyMs: schedule ? shortestInterval(schedule) : null,
+    ...(inputs.schedule && !isPlain(inputs.schedule) ? { schedule: inputs.schedule } : {}),
     graceMs: durationMs(inputs.retirement.grace),
     soakMs: durationMs(inputs.retirement.soak),
     requireUnused: inputs.retirement.requireUnused,

@@ -50,6 +50,14 @@ export function shortestInterval({ recurrence, jitterMs, minAgeMs, maxAgeMs }: S
   return Math.min(Math.max(recurrence.shortest(jitterMs), minAgeMs), maxAgeMs ?? Infinity);
 }
 
+/** Whether it is an interval of a fixed length, and a window at most: all that older packages knew. */
+export function isPlain({ every, window: _window, ...rest }: ScheduleText): boolean {
+  const more = Object.values(rest).filter(
+    (value) => value !== undefined && !(Array.isArray(value) && value.length === 0),
+  );
+  return more.length === 0 && every !== undefined && parseDuration(every) !== undefined;
+}
+
 function recurrenceOf({ every, cron, timeZone = DEFAULT_TIME_ZONE }: ScheduleText): Recurrence | null {
   const read =
     every !== undefined ? parseEvery(every, timeZone) : cron !== undefined ? parseCron(cron, timeZone) : null;

@@ -184,6 +184,15 @@ describe("a scheduled secret", () => {
     }
   });
 
+  it("keeps a schedule that is more than an interval in the ledger, where the status of other stacks reads it", async () => {
+    const schedule = { cron: "0 3 1 * *", timeZone: "Europe/Berlin", blackouts: [{ from: "12-20", to: "01-03" }] };
+    await up(schedule);
+    assert.deepEqual((await stack.ledger(store)).declared.schedule, schedule);
+    assert.equal((await up(schedule)).secret, "same");
+    await up({ every: "90d", window: sundays });
+    assert.equal((await stack.ledger(store)).declared.schedule, undefined);
+  });
+
   it("refuses in check() what does not go together, with nothing changed", async () => {
     await up({ every: "90d" });
     const { error } = await stack.up(secret({ every: "90d", cron: "0 3 1 * *" }), null);
@@ -196,7 +205,7 @@ describe("a scheduled secret", () => {
     const contents = memoryStoreContents("db");
     const body = structuredClone(contents.body) as { versions: { expiresAt: number }[] };
     for (const record of body.versions) record.expiresAt = at("2026-04-01T10:00Z");
-    contents.body = body as never;
+    contents.body = body;
     contents.commits++;
     assert.match(
       (await up(undefined)).log.join("\n"),

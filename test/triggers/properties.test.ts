@@ -106,6 +106,11 @@ function decide({ schedule: text, issued, life: lasts, identity: who }: Situatio
   );
 }
 
+/** By the calendar of the platform, which shares nothing with ours. */
+function isOpenByPlatform({ days, from, to, timeZone = "UTC" }: RotationWindow, now: number): boolean {
+  return isOpen({ from, to, timeZone, ...(days && { days }) }, now);
+}
+
 /** Some moment after the issue, often near one at which something changes. */
 const later = fc.oneof(fc.integer({ min: 0, max: 500 * DAY }), fc.integer({ min: 0, max: 2 * DAY }));
 
@@ -146,9 +151,7 @@ describe("every schedule", () => {
   it("stays due until it is rotated, where no window and no blackout holds it", () => {
     fc.assert(
       fc.property(situation, later, later, (one, after, more) => {
-        const { windows, blackouts, ...free } = one.schedule;
-        const bare = { ...one, schedule: free };
-        void [windows, blackouts];
+        const bare = { ...one, schedule: { ...one.schedule, windows: undefined, blackouts: undefined } };
         if (decide(bare, bare.issued + after).due === null) return;
         assert.notEqual(decide(bare, bare.issued + after + more).due, null);
       }),
@@ -230,9 +233,7 @@ describe("every schedule", () => {
         const { due } = decide(one, now);
         if (due === null || due.message.includes("waits no longer")) return;
         const { windows, blackouts } = compileSchedule(one.schedule);
-        assert.ok(
-          windows.length === 0 || windows.some((each) => isOpen({ ...each, timeZone: each.timeZone ?? "UTC" }, now)),
-        );
+        assert.ok(windows.length === 0 || windows.some((each) => isOpenByPlatform(each, now)));
         assert.ok(!blackouts.some((each) => isInBlackout(each, now)));
       }),
       RUNS,
@@ -244,7 +245,7 @@ describe("every window", () => {
   it("is open when the platform's own calendar says so", () => {
     fc.assert(
       fc.property(window, moment, (one, now) => {
-        assert.equal(isInWindow(one, now), isOpen({ ...one, timeZone: one.timeZone ?? "UTC" }, now));
+        assert.equal(isInWindow(one, now), isOpenByPlatform(one, now));
       }),
       RUNS,
     );
