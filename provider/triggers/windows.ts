@@ -38,9 +38,10 @@ export function nextInWindow(window: RotationWindow, now: number): number | null
   if (isInWindow(window, now)) return now;
   const today = startOfDay(wallOf(zoneOf(window), now));
   for (let ahead = -1; ahead < LONGEST_WAIT_DAYS; ahead++) {
-    // A clock that is set back over midnight can show the one day again after the other.
-    const starts = [0, 1].flatMap((more) => openingsOn(window, today + (ahead + more) * DAY, now));
-    if (starts.length > 0) return Math.min(...starts);
+    const day = today + ahead * DAY;
+    const openings = openingsOn(window, day, now);
+    // A clock that is set back over midnight shows the end of this day once more, after the beginning of the next.
+    if (openings.length > 0) return Math.min(...openings, ...openingsOn(window, day + DAY, now));
   }
   return null;
 }

@@ -84,6 +84,8 @@ describe("a window, where clocks are moved", () => {
   ]);
   // prettier-ignore
   holdRows([
+    ["in St John's, where the clocks went back over midnight: the next day begins first", { every: "30d", window: { from: "00:00", to: "23:10", timeZone: "America/St_Johns" } }, "2010-01-01T00:00Z", "2010-11-06T23:30-02:30", "waits 2010-11-07T00:00-02:30"],
+    ["in St John's, where the day before then comes again", { every: "30d", window: { from: "00:00", to: "23:10", timeZone: "America/St_Johns" } }, "2010-01-01T00:00Z", "2010-11-06T23:05-03:30", "due"],
     ["on a Friday that Samoa left out", { every: "30d", window: { days: ["fri"], from: "09:00", to: "10:00", timeZone: "Pacific/Apia" } }, "2011-01-01T00:00Z", "2011-12-27T00:00Z", "waits 2012-01-06T09:00+14:00"],
   ]);
 });
