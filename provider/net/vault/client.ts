@@ -1,14 +1,27 @@
 /** Requests with a token. What Vault refuses becomes an error that says what to change. */
-import { isDeadToken, refusal } from "./failures";
-import type { Tokens } from "./tokens";
-import type { Transport, VaultAnswer, VaultRequest } from "./transport";
+import type { AdapterContext } from "../../contracts/context";
+import { durationMs } from "../options";
+import { isDeadToken, refusal, type VaultUse } from "./failures";
+import { DEFAULT_TIMEOUT, type VaultConnection } from "./options";
+import { Tokens } from "./tokens";
+import { Transport, type VaultAnswer, type VaultRequest } from "./transport";
 
 export class Client {
+  private readonly transport: Transport;
+  private readonly tokens: Tokens;
+
+  /** @param address as `vaultAddress` gives it. Nothing is asked before it is needed. */
   constructor(
-    private readonly location: string,
-    private readonly transport: Transport,
-    private readonly tokens: Tokens,
-  ) {}
+    connection: VaultConnection,
+    address: string,
+    private readonly use: VaultUse,
+    context: AdapterContext,
+  ) {
+    const { namespace, caFile, auth, timeout } = connection;
+    const timeoutMs = durationMs(timeout, DEFAULT_TIMEOUT);
+    this.transport = new Transport({ address, namespace, caFile, timeoutMs }, context);
+    this.tokens = new Tokens(auth, this.transport, use, context);
+  }
 
   /**
    * @param expected further statuses that the caller knows how to read; 2xx is always one.
@@ -18,7 +31,7 @@ export class Client {
     const answer = await this.withToken(request);
     const { status, errors } = answer;
     if ((status >= 200 && status < 300) || expected.includes(status)) return answer;
-    throw refusal(`The store ${this.location} (${request.method})`, request, status, errors);
+    throw refusal(`${this.use.user} (${request.method})`, request, { status, errors }, this.use);
   }
 
   async close(): Promise<void> {
