@@ -26,6 +26,11 @@ export const kinds: Family<KindAdapter> = {
     const module = await import("./kinds/postgres/index.js");
     return { options: module.postgresOptions, create: module.createPostgresKind, inputPolicy: module.inputPolicy };
   },
+  vaultAppRoleSecretId: async () => {
+    const module = await import("./kinds/vaultAppRoleSecretId/index.js");
+    const { vaultAppRoleSecretIdOptions: options, createVaultAppRoleSecretIdKind: create, inputPolicy } = module;
+    return { options, create, inputPolicy };
+  },
 };
 
 export const stores: Family<Adapter<SecretStore>> = {

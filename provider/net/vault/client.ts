@@ -34,6 +34,14 @@ export class Client {
     throw refusal(`${this.use.user} (${request.method})`, request, { status, errors }, this.use);
   }
 
+  /**
+   * As somebody else, or as nobody. Every status is an answer, but for Vault's own trouble.
+   * @throws UnreachableError
+   */
+  as(token: string | undefined, request: VaultRequest): Promise<VaultAnswer> {
+    return this.transport.send(request, token);
+  }
+
   async close(): Promise<void> {
     await this.tokens.close();
     await this.transport.close();
