@@ -36,7 +36,8 @@ async function refuseWhileUsed(tokens: IssuedTokens, rotation: string, state: st
   const live = await tokens.of(rotation);
   if (live.length === 0) return;
   throw new StateError(
-    `${live.length} tokens that were got with it are live: ${listTokens(live)}. ${state}. Move who has them to the current ` +
+    `${live.length === 1 ? "A token that was got with it is" : `${live.length} tokens that were got with it are`} live: ` +
+      `${listTokens(live)}. ${state}. Move who has them to the current ` +
       "version, wait until they end, or have them ended (retirement.terminateSessions).",
   );
 }
