@@ -170,6 +170,20 @@ describe("the tables of the documentation", () => {
       assert.equal(cells.at(-1), said[inputPolicy[name] ?? "rotate"], `what a change of ${name} does`);
   });
 
+  it("say on the page of a kind what a change of each option does", async () => {
+    const said = { rotate: "rotates", "in-place": "in place", refuse: "is refused" };
+    for (const kind of ["awsAccessKey", "vaultAppRoleSecretId"]) {
+      const { options, inputPolicy: policy } = await registry.kinds[kind]!();
+      const rows = rowsIn(`docs/kinds/${kind}.md`, "Options");
+      assert.deepEqual(
+        rows.map(([name]) => name).sort(),
+        Object.keys((options as never as { shape: object }).shape).sort(),
+      );
+      for (const [name, cells] of rows)
+        assert.equal(cells.at(-1), said[policy[name] ?? "rotate"], `${kind}: what a change of ${name} does`);
+    }
+  });
+
   it("name every input of a rollout, and no other", () => {
     assert.deepEqual(
       rowsIn("docs/inputs.md", "The rollout").map(([name]) => name),
@@ -182,6 +196,8 @@ describe("the tables of the documentation", () => {
     for (const [page, family, types] of [
       ["docs/checks.md", registry.checks, typesOf(registry.checks)],
       ["docs/consumers.md", registry.consumers, typesOf(registry.consumers)],
+      ["docs/kinds/awsAccessKey.md", registry.kinds, ["awsAccessKey"]],
+      ["docs/kinds/vaultAppRoleSecretId.md", registry.kinds, ["vaultAppRoleSecretId"]],
       ["docs/stores/file.md", registry.stores, ["file"]],
       ["docs/stores/vault.md", registry.stores, ["vaultKv"]],
       ["docs/stores/aws.md", registry.stores, ["awsSecretsManager"]],
