@@ -1,5 +1,8 @@
 import { lambda } from "./lambda";
+import { cloudRun } from "./cloudRun";
 import type { Descriptor, DurationText, SecretSource } from "./options";
+import type { KubernetesConnection } from "./stores";
+import type { AwsConnection } from "./stores";
 
 interface ToldConsumerArgs {
   readonly name: string;
@@ -24,8 +27,32 @@ interface ToldConsumerArgs {
   readonly interval?: DurationText;
 }
 
+export interface KubernetesConsumerOptions extends Omit<ToldConsumerArgs, "pinned"> {
+  /** Of the workloads and of the Secrets. */
+  readonly namespace: string;
+  /** The workload; or `selector`. */
+  readonly workload?: { readonly kind: "Deployment" | "StatefulSet" | "DaemonSet"; readonly name: string };
+  /** A label selector, such as `app=orders`: every workload of these kinds that it fits is rolled. */
+  readonly selector?: string;
+  /** @default as kubectl finds it: `KUBECONFIG`, `~/.kube/config`, or in-cluster */
+  readonly kubeconfig?: KubernetesConnection["kubeconfig"];
+  /** Secret's name to the `name` of its kubernetesSecret store. @default the secret's own name */
+  readonly secrets?: Readonly<Record<string, string>>;
+  /** Whether the workload names no Secret, and is only restarted, by an annotation. @default false */
+  readonly annotationOnly?: boolean;
+  /** Whether a resource of the program sets the reference; then it is only waited for and looked at. @default false */
+  readonly declared?: boolean;
+  /** How long the whole roll-out may take. @default "10m" */
+  readonly timeout?: DurationText;
+  /** How long one request may take, from 1 s to 5 min. @default "10s" */
+  readonly requestTimeout?: DurationText;
+  /** The time between two looks. @default "1s" */
+  readonly interval?: DurationText;
+}
+
 /** Workloads that the library moves. */
 export const consumer = {
+  cloudRun,
   /** A process on the machine where `pulumi` runs. */
   process: (options: {
     readonly name: string;
@@ -68,6 +95,11 @@ export const consumer = {
     /** Whether it may not be running yet. @default false */
     readonly optional?: boolean;
   }): Descriptor => ({ type: "process", ...options }),
+  /**
+   * Deployments, StatefulSets and DaemonSets of a Kubernetes namespace, which name the Secret of a version that the
+   * kubernetesSecret store, or a replica, has made.
+   */
+  kubernetes: (options: KubernetesConsumerOptions): Descriptor => ({ type: "kubernetes", ...options }),
   /** A workload that is told by a signed HTTP call to reload. It is told which version, never the value. */
   httpHook: (
     options: ToldConsumerArgs & {
@@ -116,4 +148,27 @@ export const consumer = {
     },
   ): Descriptor => ({ type: "signal", ...options }),
   lambda,
+  /** A service of Amazon ECS, with rolling updates. Its tasks are replaced, since they read their secrets when they start. */
+  ecs: (
+    options: Omit<ToldConsumerArgs, "pinned"> &
+      AwsConnection & {
+        /** Its name or its ARN. */
+        readonly cluster: string;
+        /** Its name or its ARN. */
+        readonly service: string;
+        /** The container that uses the secrets. @default every container that names one of them */
+        readonly container?: string;
+        /**
+         * `revise`: a revision of the task definition names the version, and tasks stay on it. `keep`: tasks are started
+         * anew, and read what is current. @default "revise" where the task definition names a version already, else "keep"
+         */
+        readonly taskDefinition?: "revise" | "keep";
+        /** How the task definition names each secret of the rollout: by its ARN, or by a variable with the version id. */
+        readonly secrets?: Readonly<Record<string, string | { readonly arn?: string; readonly variable?: string }>>;
+        /** So many tasks of the new deployment that end by themselves are a failure. @default 2 */
+        readonly failedTasks?: number;
+        /** How long the service may take to move. @default "15m" */
+        readonly readyTimeout?: DurationText;
+      },
+  ): Descriptor => ({ type: "ecs", ...options }),
 };

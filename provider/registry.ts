@@ -22,9 +22,22 @@ export interface KindAdapter extends Adapter<CredentialKind> {
 type Family<A> = Readonly<Record<string, () => Promise<A>>>;
 
 export const kinds: Family<KindAdapter> = {
+  awsAccessKey: async () => {
+    const module = await import("./kinds/awsAccessKey/index.js");
+    return {
+      options: module.awsAccessKeyOptions,
+      create: module.createAwsAccessKeyKind,
+      inputPolicy: module.inputPolicy,
+    };
+  },
   postgresRole: async () => {
     const module = await import("./kinds/postgres/index.js");
     return { options: module.postgresOptions, create: module.createPostgresKind, inputPolicy: module.inputPolicy };
+  },
+  vaultAppRoleSecretId: async () => {
+    const module = await import("./kinds/vaultAppRoleSecretId/index.js");
+    const { vaultAppRoleSecretIdOptions: options, createVaultAppRoleSecretIdKind: create, inputPolicy } = module;
+    return { options, create, inputPolicy };
   },
 };
 
@@ -67,9 +80,17 @@ export const auditSinks: Family<Adapter<AuditSink>> = {
 };
 
 export const consumers: Family<Adapter<Consumer>> = {
+  cloudRun: async () => {
+    const module = await import("./consumers/cloudRun/index.js");
+    return { options: module.cloudRunConsumerOptions, create: module.createCloudRunConsumer };
+  },
   command: async () => {
     const module = await import("./consumers/command/index.js");
     return { options: module.commandConsumerOptions, create: module.createCommandConsumer };
+  },
+  ecs: async () => {
+    const module = await import("./consumers/ecs/index.js");
+    return { options: module.ecsConsumerOptions, create: module.createEcsConsumer };
   },
   httpHook: async () => {
     const module = await import("./consumers/httpHook/index.js");
@@ -94,6 +115,10 @@ export const consumers: Family<Adapter<Consumer>> = {
 };
 
 export const checks: Family<Adapter<HealthCheck>> = {
+  cloudWatch: async () => {
+    const module = await import("./checks/cloudWatch.js");
+    return { options: module.cloudWatchCheckOptions, create: module.createCloudWatchCheck };
+  },
   http: async () => {
     const module = await import("./checks/http.js");
     return { options: module.httpCheckOptions, create: module.createHttpCheck };

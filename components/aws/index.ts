@@ -2,3 +2,4 @@
 export { AwsSecret, type AwsSecretArgs } from "./awsSecret";
 export { type AwsReferences } from "./references";
 export { lambdaPolicy, type LambdaPolicyArgs } from "./lambdaPolicy";
+export { ecsConsumerPolicy, type EcsPlace } from "./policies";

@@ -131,3 +131,56 @@ export function lambdaPolicyDocument({ functionArn, key, probe, keepVersions }: 
 function documentOf(...statements: (Statement | undefined)[]): string {
   return JSON.stringify({ Version: "2012-10-17", Statement: statements.filter((one) => one !== undefined) });
 }
+
+/** A service of Amazon ECS that the consumer `ecs` moves (docs/consumers/ecs.md). */
+export interface EcsPlace {
+  /** Its ARN, with the cluster in it. */
+  readonly service: string;
+  /** With `taskDefinition: "revise"`. Absent: the task definition is kept. */
+  readonly revises?: {
+    /** The family of its task definition. */
+    readonly family: string;
+    /** The ARNs of the task role and the execution role, as far as the task definition has them. */
+    readonly roles?: readonly string[];
+  };
+}
+
+/** For the role that runs `pulumi`, beside the policy of the store. */
+export function ecsConsumerPolicy({ service, revises }: EcsPlace): string {
+  const match = /^(arn:[^:]+:ecs:[^:]+:[^:]+):service\/([^/]+)\/[^/]+$/.exec(service);
+  if (!match) throw new Error(`${JSON.stringify(service)} is no ARN of an ECS service with its cluster in it.`);
+  const [, prefix, cluster] = match;
+  const roles = revises?.roles ?? [];
+  const own = ["ecs:DescribeServices", "ecs:UpdateService", ...(revises ? [] : ["ecs:TagResource"])];
+  // What has no resource of its own, or none yet:
+  // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
+  const definitions = ["ecs:DescribeTaskDefinition"];
+  if (revises) definitions.push("ecs:ListTaskDefinitions", "ecs:RegisterTaskDefinition");
+  return documentOf(
+    { Sid: "Service", Effect: "Allow", Action: own, Resource: [service] },
+    {
+      Sid: "ListTasks",
+      Effect: "Allow",
+      Action: ["ecs:ListTasks"],
+      Resource: ["*"],
+      Condition: { ArnEquals: { "ecs:cluster": `${prefix}:cluster/${cluster}` } },
+    },
+    { Sid: "Tasks", Effect: "Allow", Action: ["ecs:DescribeTasks"], Resource: [`${prefix}:task/${cluster}/*`] },
+    { Sid: "TaskDefinitions", Effect: "Allow", Action: definitions, Resource: ["*"] },
+    revises && {
+      Sid: "TaskDefinitionTags",
+      Effect: "Allow",
+      Action: ["ecs:TagResource"],
+      Resource: [`${prefix}:task-definition/${revises.family}:*`],
+    },
+    roles.length === 0
+      ? undefined
+      : {
+          Sid: "Roles",
+          Effect: "Allow",
+          Action: ["iam:PassRole"],
+          Resource: roles,
+          Condition: { StringEquals: { "iam:PassedToService": "ecs-tasks.amazonaws.com" } },
+        },
+  );
+}

@@ -9,7 +9,7 @@ import {
   type KubernetesConnection,
   type KubernetesSecretOptions,
 } from "../stores";
-import { consumerRules, PIPELINE_RULES, type Rule } from "./roles";
+import { consumerRules, PIPELINE_RULES, ROLLING_RULES, type Rule } from "./roles";
 
 /** Whom a role is given to. */
 export type KubernetesSubject =
@@ -43,6 +43,8 @@ export interface KubernetesSecretStoreArgs {
   readonly connection?: pulumi.Input<KubernetesConnection>;
   /** Who runs `pulumi`: gets the role of the pipeline. @default nobody is given anything */
   readonly pipeline?: readonly KubernetesSubject[];
+  /** Whether the pipeline may also roll the workloads of the namespace, as `consumer.kubernetes` does. @default false */
+  readonly rollsWorkloads?: boolean;
   /** Who asks the API server for the stable Secret; with `stableName`. Pods that mount it need nothing. @default nobody */
   readonly consumers?: readonly KubernetesSubject[];
 }
@@ -65,7 +67,8 @@ export class KubernetesSecretStore extends pulumi.ComponentResource {
     this.madeNamespace = isToMake(args.namespace) ? makeNamespace(name, args.namespace.create, this) : undefined;
     this.namespace = pulumi.output(isToMake(args.namespace) ? args.namespace.create.name : args.namespace);
 
-    const pipeline = this.give(`${name}-pipeline`, args.pipeline ?? [], [...PIPELINE_RULES]);
+    const rules = [...PIPELINE_RULES, ...(args.rollsWorkloads ? ROLLING_RULES : [])];
+    const pipeline = this.give(`${name}-pipeline`, args.pipeline ?? [], rules);
     this.pipelineRole = pipeline?.role;
     this.consumerRole = this.give(
       `${name}-consumer`,

@@ -18,15 +18,31 @@ const MINUTE = 60_000;
  */
 export const SUITES = {
   unit: { budgetMs: 3 * MINUTE, needsPulumi: false },
+  triggers: { budgetMs: 5 * MINUTE, needsPulumi: false },
   adapters: { budgetMs: 8 * MINUTE, needsPulumi: false },
   rules: { budgetMs: 6 * MINUTE, needsPulumi: false },
   faults: { budgetMs: 10 * MINUTE, needsPulumi: true },
   engine: { budgetMs: 25 * MINUTE, needsPulumi: true, jobs: 2 },
-  // The last one: a first run builds its servers beside all the others.
+  // The last ones: a first run builds their servers beside all the others.
   stores: {
     budgetMs: 20 * MINUTE,
     needsPulumi: false,
     needsServers: ["vault", "etcd", "kube-apiserver", "moto"],
+    jobs: 2,
+  },
+  consumers: {
+    budgetMs: 20 * MINUTE,
+    needsPulumi: true,
+    needsServers: [
+      "etcd",
+      "kube-apiserver",
+      "kube-controller-manager",
+      "kube-scheduler",
+      "kwok",
+      "kubelet",
+      "containers",
+      "prometheus",
+    ],
     jobs: 2,
   },
   // The model takes one core for as long as the matrix takes the other. Always the same sequences, so that what fails was

@@ -3,7 +3,6 @@
  * all the time.
  */
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -13,13 +12,14 @@ import { startKubernetes, type KubernetesServer } from "../support/kubernetes";
 import { startPostgres, type PostgresServer } from "../support/postgres";
 import { PulumiStack } from "../support/stack";
 import { controllers, scheduler } from "./servers/controlPlane";
-import { NODE_IMAGE, startNode, type RealNode } from "./servers/node";
+import { NODE_IMAGE, startNode } from "./servers/node";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const ROOT = resolve(__dirname, "../..");
 const NAMESPACE = "shop";
-const DEPLOYMENT = `/apis/apps/v1/namespaces/${NAMESPACE}/deployments/api`;
+const DEPLOYMENTS = `/apis/apps/v1/namespaces/${NAMESPACE}/deployments`;
+const DEPLOYMENT = `${DEPLOYMENTS}/api`;
 const PODS = `/api/v1/namespaces/${NAMESPACE}/pods`;
 
 /** What a pod said last. */
@@ -36,21 +36,28 @@ describe("pods that really run", function () {
   this.timeout(180_000);
   let postgres: PostgresServer;
   let api: KubernetesServer;
-  let node: RealNode;
   let collector: Server;
   let stack: PulumiStack;
   let superuser: Client;
+  /** What ends what was started, in the order in which it was. */
+  const ends: (() => unknown)[] = [];
   const seen = new Map<string, Seen>();
 
   before(async () => {
-    [postgres, api] = await Promise.all([
-      startPostgres(),
-      startKubernetes(async (server) => {
-        const kubeconfig = await server.kubeconfig("admin");
-        return [controllers(server, kubeconfig), scheduler(kubeconfig)];
-      }),
-    ]);
-    node = await startNode(await api.kubeconfig("admin"));
+    postgres = await startPostgres();
+    ends.push(() => postgres.stop());
+    api = await startKubernetes(async (server) => {
+      const kubeconfig = await server.kubeconfig("admin");
+      return [controllers(server, kubeconfig), scheduler(kubeconfig)];
+    });
+    ends.push(() => api.stop());
+    const node = await startNode(await api.kubeconfig("admin"));
+    ends.push(async () => {
+      // The node runs them until it is told otherwise.
+      await api.ask("admin", "DELETE", DEPLOYMENT);
+      await api.ask("admin", "DELETE", `${PODS}?gracePeriodSeconds=0`);
+      await node.stop();
+    });
     collector = createServer((request, response) => {
       let body = "";
       request.setEncoding("utf8").on("data", (chunk: string) => (body += chunk));
@@ -61,8 +68,13 @@ describe("pods that really run", function () {
       });
     });
     await new Promise<void>((ready) => collector.listen(0, "127.0.0.1", ready));
+    ends.push(() => {
+      collector.closeAllConnections();
+      collector.close();
+    });
     superuser = new Client(postgres.adminUrl);
     await superuser.connect();
+    ends.push(() => superuser.end());
     await superuser.query("CREATE ROLE orders_owner NOLOGIN");
     await superuser.query("CREATE ROLE stock_reader NOLOGIN");
     await superuser.query("CREATE TABLE orders AS SELECT 1 AS n");
@@ -71,6 +83,7 @@ describe("pods that really run", function () {
     await superuser.query("GRANT SELECT ON stock TO stock_reader");
     await ask("POST", "/api/v1/namespaces", { metadata: { name: NAMESPACE } });
     stack = new PulumiStack({ program: "" });
+    ends.push(() => stack.dispose());
     Object.assign(stack.env, {
       PGADMIN_URL: postgres.adminUrl,
       KUBECONFIG: await api.kubeconfig("admin"),
@@ -81,17 +94,7 @@ describe("pods that really run", function () {
   });
 
   after(async () => {
-    // The node runs them until it is told otherwise.
-    if (api !== undefined) {
-      await api.ask("admin", "DELETE", DEPLOYMENT);
-      await api.ask("admin", "DELETE", `${PODS}?gracePeriodSeconds=0`);
-    }
-    await node?.stop();
-    await stack?.dispose();
-    collector?.closeAllConnections();
-    collector?.close();
-    await superuser?.end();
-    await Promise.all([api?.stop(), postgres?.stop()]);
+    for (const end of ends.reverse()) await end();
   });
 
   async function ask(method: string, path: string, body?: unknown): Promise<any> {
@@ -117,7 +120,7 @@ ${
   consumer
     ? `new rotation.Rollout("orders", {
   secrets: [db],
-  consumers: [rotation.consumer.kubernetes({ name: "api", namespace: "${NAMESPACE}", workload: { kind: "Deployment", name: "api" }, timeout: "90s" })],
+  consumers: [({ type: "kubernetes", name: "api", namespace: "${NAMESPACE}", workload: { kind: "Deployment", name: "api" }, timeout: "90s" })],
 });`
     : ""
 }
@@ -166,7 +169,8 @@ ${
     for (;;) {
       const found = await look();
       if (found !== undefined && found !== false) return found;
-      if (Date.now() > limit) assert.fail(`not within a minute: ${what}; pods said ${JSON.stringify([...seen.values()])}`);
+      if (Date.now() > limit)
+        assert.fail(`not within a minute: ${what}; pods said ${JSON.stringify([...seen.values()])}`);
       await new Promise((next) => setTimeout(next, 100));
     }
   }
@@ -188,7 +192,7 @@ ${
   it("move to a new version with no failed query, and the former credential goes when nobody has it", async () => {
     program({ consumer: false });
     await stack.mustUp();
-    await ask("POST", DEPLOYMENT.replace("/api", "").replace(/deployments.*/, "deployments"), {
+    await ask("POST", DEPLOYMENTS, {
       metadata: { name: "api" },
       spec: {
         replicas: 3,
@@ -216,7 +220,10 @@ ${
 
     advance(2 * HOUR);
     const held = await stack.mustUp();
-    assert.match(held, /v1.* is still used by .*pod shop\/reports, which has the Secret orders-db-v1-e1 as volume "db"/);
+    assert.match(
+      held,
+      /v1.* is still used by .*pod shop\/reports, which has the Secret orders-db-v1-e1 as volume "db"/,
+    );
     assertNoneFailed();
 
     await ask("DELETE", `${PODS}/reports`);

@@ -103,11 +103,8 @@ export class Cluster {
     await this.calls.call<undefined>(
       { verb: "delete", resource: PODS, name },
       async ({ core }) => {
-        await core.deleteNamespacedPod({
-          name,
-          namespace,
-          body: { preconditions: { uid } } as unknown as ApiDeleteOptions,
-        });
+        const body = { preconditions: { uid } } as unknown as ApiDeleteOptions;
+        await core.deleteNamespacedPod({ name, namespace, body });
         return undefined;
       },
       (answer) => (isAbsent(answer, PODS.plural, name) || answer.code === 409 ? { is: undefined } : undefined),

@@ -82,7 +82,6 @@ class Watch {
   private done = false;
   /** When a trouble was first seen, by its id. */
   private readonly since = new Map<string, number>();
-  private readonly deleted = new Set<string>();
 
   constructor(
     private readonly first: Workload,
@@ -102,7 +101,10 @@ class Watch {
     this.done = progress.is === "done";
     if (this.done) return { waiting: [] };
     const detail = `${who}: ${progress.detail}`;
-    const pods = await this.newPods(workload);
+    const { pods, blocking } = await this.newPods(workload);
+    if (blocking.length > 0 && options.declared)
+      return { failed: `${detail}; ${deleteByHand(blocking, options.namespace)}`, waiting: [] };
+    for (const pod of blocking) await this.deleteBlocking(workload, pod);
     const troubles = await this.troubles(pods);
     const words = troubles.length === 0 ? detail : `${detail}; ${troubles.map((one) => one.detail).join("; ")}`;
     if (progress.is === "failed") return { failed: `${words}${await this.waits(pods, troubles)}`, waiting: [] };
@@ -114,7 +116,7 @@ class Watch {
     if (this.done) return [];
     const workload = await this.rolling.cluster.getWorkload(this.first.kind, this.first.metadata.name);
     if (!workload) return [];
-    const pods = await this.newPods(workload);
+    const { pods } = await this.newPods(workload);
     const [first] = pods.filter((pod) => !isReady(pod));
     return first ? [describeWaiting(first, await this.rolling.cluster.listWarnings(first))] : [];
   }
@@ -124,17 +126,14 @@ class Watch {
     return first ? `; ${describeWaiting(first, await this.rolling.cluster.listWarnings(first))}` : "";
   }
 
-  private async newPods(workload: Workload): Promise<Pod[]> {
+  /** Those of the template as it is now, and those of another one that keep them from being made. */
+  private async newPods(workload: Workload): Promise<{ pods: Pod[]; blocking: Pod[] }> {
     const { cluster, wanted } = this.rolling;
-    const pods = (await podsOf(workload, cluster)).filter(
+    const all = (await podsOf(workload, cluster)).filter(
       (pod) => !isFinished(pod) && pod.metadata.deletionTimestamp === undefined,
     );
     const isNew = (pod: Pod) => isOfTemplate(pod, workload, wanted);
-    await this.deleteBlocking(
-      workload,
-      pods.filter((pod) => !isNew(pod)),
-    );
-    return pods.filter(isNew);
+    return { pods: all.filter(isNew), blocking: all.filter((pod) => !isNew(pod) && blocks(pod, workload)) };
   }
 
   private async troubles(pods: readonly Pod[]): Promise<Trouble[]> {
@@ -156,27 +155,30 @@ class Watch {
     return clock.now() - (this.since.get(id) ?? clock.now()) >= SETTLE_MS;
   }
 
-  /**
-   * A StatefulSet waits for each pod before it goes on to the next, also for one that cannot come up any more:
-   * https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback
-   */
-  private async deleteBlocking(workload: Workload, others: readonly Pod[]): Promise<void> {
-    const { kind, spec, status, metadata } = workload;
-    if (kind !== "StatefulSet" || spec.podManagementPolicy === "Parallel") return;
-    if ((status?.observedGeneration ?? 0) < metadata.generation) return;
+  private async deleteBlocking(workload: Workload, pod: Pod): Promise<void> {
     const { context, cluster, options } = this.rolling;
-    for (const pod of others) {
-      const isOld = pod.metadata.labels?.["controller-revision-hash"] !== status?.updateRevision;
-      if (!isOld || isReady(pod) || this.deleted.has(pod.metadata.uid)) continue;
-      if (!neverReady(pod) && troubleOf(pod, []) === undefined) continue;
-      await cluster.deletePod(pod);
-      this.deleted.add(pod.metadata.uid);
-      context.log.info(
-        `Consumer "${options.name}": ${describeWorkload(workload)} waited for pod ${pod.metadata.name} of a version that is being left, ` +
-          "which does not come up; it was deleted, and is made anew with the wanted one.",
-      );
-    }
+    await cluster.deletePod(pod);
+    context.log.info(
+      `Consumer "${options.name}": ${describeWorkload(workload)} waited for pod ${pod.metadata.name} of a version that is being left, ` +
+        "which does not come up; it was deleted, and is made anew with the wanted one.",
+    );
   }
+}
+
+/**
+ * A StatefulSet waits for each pod before it goes on to the next, also for one that cannot come up any more:
+ * https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback
+ */
+function blocks(pod: Pod, { kind, spec, status, metadata }: Workload): boolean {
+  if (kind !== "StatefulSet" || spec.podManagementPolicy === "Parallel") return false;
+  if ((status?.observedGeneration ?? 0) < metadata.generation || isReady(pod)) return false;
+  const isOld = pod.metadata.labels?.["controller-revision-hash"] !== status?.updateRevision;
+  return isOld && (neverReady(pod) || troubleOf(pod, []) !== undefined);
+}
+
+function deleteByHand(pods: readonly Pod[], namespace: string): string {
+  const names = pods.map((pod) => pod.metadata.name).join(" ");
+  return `it waits for ${names} of a version that is being left, which does not come up: kubectl delete pod -n ${namespace} ${names}`;
 }
 
 /** Since it was started: a pod that was ready once has changed the condition later. */

@@ -234,7 +234,7 @@ export function describeWays(site: () => Site): void {
         detail,
         /no evidence of the version in use: it was only restarted\. Deployment "orders-\d+": all 3 pods name v2/,
       );
-      const { generation } = (await site().get("Deployment", name)).metadata;
+      const generation: number = (await site().get("Deployment", name)).metadata.generation;
       await consumer.roll(targetOf(v2));
       assert.equal((await site().get("Deployment", name)).metadata.generation, generation);
       await consumer.roll(targetOf(v1));
@@ -285,6 +285,24 @@ export function describeWays(site: () => Site): void {
       const { metadata } = await site().get("Deployment", name);
       assert.equal(metadata.generation, 2);
       assert.ok(!metadata.managedFields.some(({ manager }: Any) => manager === "pulumi-rotating-secrets"));
+    });
+
+    it("tells which pod of a StatefulSet has to be deleted, and does not do it", async () => {
+      const { name, v1, v2, workload } = await deployed("StatefulSet", { replicas: 2 });
+      const path = "/spec/template/spec/containers/0/envFrom/0/secretRef/name";
+      const declare = (version: string) =>
+        site().patch("StatefulSet", name, [{ op: "replace", path, value: `${name}-${version}` }]);
+      site().plane.kubelet.broken.add(`${name}-v2-e2`);
+      await declare("v2-e2");
+      const consumer = await site().consumer({ workload, declared: true });
+      await failureOf(consumer.roll(targetOf(v2)));
+      await declare("v1-e1");
+      const error = await failureOf(consumer.roll(targetOf(v1)));
+      assert.ok(error instanceof ConsumerError);
+      assert.ok(error.message.includes(`which does not come up: kubectl delete pod -n shop ${name}-1`), error.message);
+      await site().ask("DELETE", `pods/${name}-1`);
+      await consumer.roll(targetOf(v1));
+      assert.equal((await consumer.confirm(targetOf(v1))).adopted, true);
     });
 
     it("is told of like any other where it does not come up", async () => {

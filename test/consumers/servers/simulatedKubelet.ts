@@ -7,8 +7,7 @@
  */
 import type { KubernetesServer } from "../../support/kubernetes";
 
-const LOOK_EVERY_MS = 100;
-const RESTART_EVERY_MS = 700;
+const LOOK_EVERY_MS = 50;
 const VERDICT = "kubelet.test/verdict";
 
 /** For whatever a test does not say more closely. */
@@ -22,6 +21,8 @@ interface Crashing {
 export class SimulatedKubelet {
   /** Secrets with which an app crashes when it starts. */
   readonly broken = new Set<string>();
+  /** How soon a container that has crashed is started again, and how often at most: a kubelet soon waits for minutes. */
+  restarts = { everyMs: 700, most: 2 };
   /** When a pod was first seen not to come up, in ms of `performance.now()`; by its name. */
   readonly failingSince = new Map<string, number>();
   private readonly crashing = new Map<string, Crashing>();
@@ -61,7 +62,7 @@ export class SimulatedKubelet {
     const hangs = metadata.annotations?.["kubelet.test/never-ready"] !== undefined;
     if (!volume && !container && !image && !crashes && !hangs) {
       this.failingSince.delete(metadata.name);
-      await this.ask("PATCH", path, { metadata: { annotations: { [VERDICT]: "runs" } } });
+      await this.ask("PATCH", path, { metadata: { uid: metadata.uid, annotations: { [VERDICT]: "runs" } } });
       return;
     }
     if (!this.failingSince.has(metadata.name)) this.failingSince.set(metadata.name, performance.now());
@@ -85,9 +86,8 @@ export class SimulatedKubelet {
     const { uid, name } = pod.metadata;
     const now = performance.now();
     const seen = this.crashing.get(uid) ?? { restarts: -1, at: 0 };
-    if (now - seen.at < RESTART_EVERY_MS) return;
-    // The second wait is ten seconds already, so it goes no further here.
-    const restarts = Math.min(seen.restarts + 1, 2);
+    if (now - seen.at < this.restarts.everyMs) return;
+    const restarts = Math.min(seen.restarts + 1, this.restarts.most);
     this.crashing.set(uid, { restarts, at: now });
     const terminated = { exitCode: 1, reason: "Error", message: "log-in failed with hunter2-never-print-this" };
     const message = `back-off 10s restarting failed container=app pod=${name}_${pod.metadata.namespace}(${uid})`;
@@ -123,6 +123,8 @@ export class SimulatedKubelet {
       },
     ];
     await this.ask("PATCH", `${path}/status`, {
+      // Only of this one: a StatefulSet makes another of the same name.
+      metadata: { uid: pod.metadata.uid },
       status: { phase, startTime: pod.status.startTime ?? now, conditions, containerStatuses },
     });
   }

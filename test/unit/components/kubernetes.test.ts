@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { KubernetesSecretStore, secretNameOf, type KubernetesSecretStoreArgs } from "../../../components/kubernetes";
 import { fileStore } from "../../../components/options";
@@ -70,6 +72,19 @@ describe("KubernetesSecretStore", () => {
       },
       COMPONENT,
     ]);
+  });
+
+  it("lets the pipeline roll workloads where it is told to", async () => {
+    const pipeline = [{ kind: "User", name: "rotation" }] as const;
+    const { made } = await make({ pipeline, rollsWorkloads: true });
+    const page = readFileSync(join(__dirname, "../../../docs/consumers/kubernetes.md"), "utf8");
+    const documented = [...page.matchAll(/resources: \[(.*)\]\n\s+verbs: \[(.*)\]/g)].map(([, ...lists]) => lists);
+    const rules = (made[0]?.inputs as { rules: { resources: string[]; verbs: string[] }[] }).rules.slice(2);
+    const inWords = (list: string[]) => list.map((one) => JSON.stringify(one)).join(", ");
+    assert.deepEqual(
+      rules.map(({ resources, verbs }) => [inWords(resources), inWords(verbs)]),
+      documented,
+    );
   });
 
   it("lets consumers read the stable Secret by its name, and nothing else", async () => {
