@@ -181,7 +181,7 @@ describe("the tables of the documentation", () => {
     const missing: string[] = [];
     for (const [page, family, types] of [
       ["docs/checks.md", registry.checks, typesOf(registry.checks)],
-      ["docs/consumers.md", registry.consumers, typesOf(registry.consumers)],
+      ...typesOf(registry.consumers).map((type) => [consumerPage(type), registry.consumers, [type]] as const),
       ["docs/stores/file.md", registry.stores, ["file"]],
       ["docs/stores/vault.md", registry.stores, ["vaultKv"]],
       ["docs/stores/aws.md", registry.stores, ["awsSecretsManager"]],
@@ -212,6 +212,12 @@ describe("the tables of the documentation", () => {
     assert.deepEqual(named.sort(), [...new Set([...literal, ...passedOn])].sort());
   });
 });
+
+/** Some have a page of their own. */
+function consumerPage(type: string): string {
+  const own = `docs/consumers/${type}.md`;
+  return existsSync(join(ROOT, own)) ? own : "docs/consumers.md";
+}
 
 /** Other tests of the same process put adapters in memory there. */
 function typesOf(family: object): string[] {
