@@ -16,6 +16,7 @@ import {
   SERVICE,
   Site,
   type SiteSetting,
+  until,
 } from "./cloudRun/site";
 
 const LATEST = "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST" as const;
@@ -27,7 +28,7 @@ const MADE = [
 const REVISION = "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION" as const;
 
 describe("the consumer on Cloud Run", function () {
-  this.timeout(60_000);
+  this.timeout(90_000);
   const opened: Site[] = [];
   const open = async (setting?: SiteSetting): Promise<Site> => {
     const site = await Site.open(setting);
@@ -79,7 +80,7 @@ describe("the consumer on Cloud Run", function () {
       site.issuer.broken.add("db_v2");
       const startedAt = performance.now();
       await assert.rejects(roll(site, 2, { timeout: "1h" }), ConsumerError);
-      assert.ok(performance.now() - startedAt < 15_000);
+      assert.ok(performance.now() - startedAt < 40_000);
     });
 
     it("is told what may be missing when the service's account may not read it", async () => {
@@ -111,11 +112,11 @@ describe("the consumer on Cloud Run", function () {
       await site.version(2);
       const release = site.run.hold("revisions");
       const context = contextOf();
-      const error = await errorOf(site.consumer({ timeout: "400ms" }, context).roll(await target(site, 2)));
+      const error = await errorOf(site.consumer({ timeout: "4s" }, context).roll(await target(site, 2)));
       assert.ok(error instanceof ConsumerError, String(error));
       assert.match(
         error.message,
-        /does not within 400 ms: Cloud Run carries out the last change; orders-00002-\w+: Ready PENDING/,
+        /does not within 4 seconds: Cloud Run carries out the last change; orders-00002-\w+: Ready PENDING/,
       );
       assert.deepEqual(site.serving(), [1]);
       release();
@@ -150,10 +151,10 @@ describe("the consumer on Cloud Run", function () {
       const site = await open();
       await site.version(2);
       const release = site.run.hold("revisions");
-      await assert.rejects(roll(site, 2, { timeout: "200ms" }), ConsumerError);
+      await assert.rejects(roll(site, 2, { timeout: "4s" }), ConsumerError);
       const back = roll(site, 1);
       // The template is put back while the other one is still on its way.
-      while (names(site).length < 3) await delay(5);
+      await until(() => names(site).length === 3);
       release();
       await back;
       assert.deepEqual(site.serving(), [1]);
@@ -259,7 +260,7 @@ describe("the consumer on Cloud Run", function () {
       const rolling = site
         .consumer({ traffic: { percents: [20], hold: "30s" } }, contextOf(cancel.signal))
         .roll(await target(site, 2));
-      while (site.view.shares.size < 2) await delay(5);
+      await until(() => site.view.shares.size === 2);
       cancel.abort(new Error("the run was cancelled"));
       await assert.rejects(rolling, /the run was cancelled/);
       const before = updates(site).length;
@@ -279,7 +280,7 @@ describe("the consumer on Cloud Run", function () {
       const rolling = site
         .consumer({ traffic: { percents: [20, 60], hold: "30s" } }, contextOf(cancel.signal))
         .roll(await target(site, 2));
-      while (site.view.shares.size < 2) await delay(5);
+      await until(() => site.view.shares.size === 2);
       cancel.abort(new Error("the run was cancelled"));
       await assert.rejects(rolling);
       const before = updates(site).length;
@@ -370,7 +371,7 @@ describe("the consumer on Cloud Run", function () {
       const site = await open(atRequests);
       const options = { probe: { path: "/" }, traffic: { percents: [1], hold: "20s" } };
       const rolling = errorOf(roll(site, 2, options));
-      while (site.view.shares.size < 2) await delay(5);
+      await until(() => site.view.shares.size === 2);
       site.issuer.broken.add("db_v2");
       const error = await rolling;
       assert.ok(error instanceof ConsumerError, String(error));
@@ -541,7 +542,7 @@ describe("the consumer on Cloud Run", function () {
       const rolling = site
         .consumer({ traffic: { percents: [20], hold: "30s" } }, contextOf(cancel.signal))
         .roll(await target(site, 2));
-      while (site.view.shares.size < 2) await delay(5);
+      await until(() => site.view.shares.size === 2);
       cancel.abort(new Error("the run was cancelled"));
       await assert.rejects(rolling);
       await site.run.deploy(SERVICE, { template: site.template({ version: "latest", env: { RELEASE: "8" } }) });
@@ -606,7 +607,7 @@ describe("the consumer on Cloud Run", function () {
       await roll(site, 2);
       const release = site.run.hold("revisions");
       const deploying = site.run.deploy(SERVICE, { template: site.template({ version: "1" }) });
-      while (!site.view.isReconciling) await delay(1);
+      await until(() => site.view.isReconciling);
       const confirming = site.consumer().confirm(await target(site, 1));
       await delay(100);
       release();
@@ -646,7 +647,7 @@ describe("the consumer on Cloud Run", function () {
     };
     const rolling = site.consumer({ timeout: "1h" }, { ...context, clock }).roll(await target(site, 2));
     const told = () => context.lines.filter((line) => line.startsWith("Waiting for"));
-    while (told().length < 2) await delay(5);
+    await until(() => told().length >= 2);
     assert.match(
       told()[0] ?? "",
       /^Waiting for consumer "orders" to serve with v2 of "orders-db" for 1\d seconds, .* left: Cloud Run carries out/,

@@ -31,7 +31,7 @@ const template = (release: string, code = ECHO): Template => ({
 });
 
 describe("the emulator of Cloud Run", function () {
-  this.timeout(60_000);
+  this.timeout(90_000);
   let emulator: CloudRunEmulator;
   let services: ServicesClient;
   let revisions: RevisionsClient;
@@ -41,7 +41,7 @@ describe("the emulator of Cloud Run", function () {
     denied = false;
     emulator = await startCloudRun({
       secrets: (_secret, version) => (denied ? "denied" : Buffer.from(`value of ${version}`)),
-      startupMs: 3000,
+      startupMs: 20_000,
     });
     const [host = "", port] = emulator.endpoint.split(":");
     const settings = {
