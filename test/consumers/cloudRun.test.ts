@@ -16,13 +16,19 @@ import {
   SERVICE,
   Site,
   type SiteSetting,
+  until,
 } from "./cloudRun/site";
 
 const LATEST = "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST" as const;
+/** What a change that makes a revision names. */
+const MADE = [
+  ...["revision", "annotations", "containers", "volumes"].map((field) => `template.${field}`),
+  ...["traffic", "annotations"],
+];
 const REVISION = "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION" as const;
 
 describe("the consumer on Cloud Run", function () {
-  this.timeout(60_000);
+  this.timeout(90_000);
   const opened: Site[] = [];
   const open = async (setting?: SiteSetting): Promise<Site> => {
     const site = await Site.open(setting);
@@ -74,7 +80,7 @@ describe("the consumer on Cloud Run", function () {
       site.issuer.broken.add("db_v2");
       const startedAt = performance.now();
       await assert.rejects(roll(site, 2, { timeout: "1h" }), ConsumerError);
-      assert.ok(performance.now() - startedAt < 15_000);
+      assert.ok(performance.now() - startedAt < 40_000);
     });
 
     it("is told what may be missing when the service's account may not read it", async () => {
@@ -106,11 +112,11 @@ describe("the consumer on Cloud Run", function () {
       await site.version(2);
       const release = site.run.hold("revisions");
       const context = contextOf();
-      const error = await errorOf(site.consumer({ timeout: "400ms" }, context).roll(await target(site, 2)));
+      const error = await errorOf(site.consumer({ timeout: "4s" }, context).roll(await target(site, 2)));
       assert.ok(error instanceof ConsumerError, String(error));
       assert.match(
         error.message,
-        /does not within 400 ms: Cloud Run carries out the last change; orders-00002-\w+: Ready PENDING/,
+        /does not within 4 seconds: Cloud Run carries out the last change; orders-00002-\w+: Ready PENDING/,
       );
       assert.deepEqual(site.serving(), [1]);
       release();
@@ -133,7 +139,7 @@ describe("the consumer on Cloud Run", function () {
       assert.deepEqual(plain(back.request.service?.traffic ?? []), [
         { type: REVISION, revision: first, percent: 100, tag: "" },
       ]);
-      assert.deepEqual(pathsOf(restore), ["template", "traffic", "annotations"]);
+      assert.deepEqual(pathsOf(restore), MADE);
       assert.deepEqual(pathsOf(settle), ["traffic", "annotations"]);
       assert.deepEqual(more, []);
       assert.deepEqual(site.nativesOf(await site.version(1)), [1, 3]);
@@ -145,10 +151,10 @@ describe("the consumer on Cloud Run", function () {
       const site = await open();
       await site.version(2);
       const release = site.run.hold("revisions");
-      await assert.rejects(roll(site, 2, { timeout: "200ms" }), ConsumerError);
+      await assert.rejects(roll(site, 2, { timeout: "4s" }), ConsumerError);
       const back = roll(site, 1);
-      await delay(300);
-      assert.equal(names(site).length, 3, "the template is put back while the other is still on its way");
+      // The template is put back while the other one is still on its way.
+      await until(() => names(site).length === 3);
       release();
       await back;
       assert.deepEqual(site.serving(), [1]);
@@ -212,10 +218,7 @@ describe("the consumer on Cloud Run", function () {
       const [kept, made] = updates(site);
       assert.deepEqual(
         [kept, made].map((call) => call && pathsOf(call)),
-        [
-          ["traffic", "annotations"],
-          ["template", "traffic", "annotations"],
-        ],
+        [["traffic", "annotations"], MADE],
       );
       assert.deepEqual(plain(made?.request.service?.traffic ?? []), [
         { type: REVISION, revision: first, percent: 100, tag: "" },
@@ -257,7 +260,7 @@ describe("the consumer on Cloud Run", function () {
       const rolling = site
         .consumer({ traffic: { percents: [20], hold: "30s" } }, contextOf(cancel.signal))
         .roll(await target(site, 2));
-      while (site.view.shares.size < 2) await delay(5);
+      await until(() => site.view.shares.size === 2);
       cancel.abort(new Error("the run was cancelled"));
       await assert.rejects(rolling, /the run was cancelled/);
       const before = updates(site).length;
@@ -277,7 +280,7 @@ describe("the consumer on Cloud Run", function () {
       const rolling = site
         .consumer({ traffic: { percents: [20, 60], hold: "30s" } }, contextOf(cancel.signal))
         .roll(await target(site, 2));
-      while (site.view.shares.size < 2) await delay(5);
+      await until(() => site.view.shares.size === 2);
       cancel.abort(new Error("the run was cancelled"));
       await assert.rejects(rolling);
       const before = updates(site).length;
@@ -368,7 +371,7 @@ describe("the consumer on Cloud Run", function () {
       const site = await open(atRequests);
       const options = { probe: { path: "/" }, traffic: { percents: [1], hold: "20s" } };
       const rolling = errorOf(roll(site, 2, options));
-      while (site.view.shares.size < 2) await delay(5);
+      await until(() => site.view.shares.size === 2);
       site.issuer.broken.add("db_v2");
       const error = await rolling;
       assert.ok(error instanceof ConsumerError, String(error));
@@ -539,7 +542,7 @@ describe("the consumer on Cloud Run", function () {
       const rolling = site
         .consumer({ traffic: { percents: [20], hold: "30s" } }, contextOf(cancel.signal))
         .roll(await target(site, 2));
-      while (site.view.shares.size < 2) await delay(5);
+      await until(() => site.view.shares.size === 2);
       cancel.abort(new Error("the run was cancelled"));
       await assert.rejects(rolling);
       await site.run.deploy(SERVICE, { template: site.template({ version: "latest", env: { RELEASE: "8" } }) });
@@ -604,7 +607,7 @@ describe("the consumer on Cloud Run", function () {
       await roll(site, 2);
       const release = site.run.hold("revisions");
       const deploying = site.run.deploy(SERVICE, { template: site.template({ version: "1" }) });
-      while (!site.view.isReconciling) await delay(1);
+      await until(() => site.view.isReconciling);
       const confirming = site.consumer().confirm(await target(site, 1));
       await delay(100);
       release();
@@ -644,7 +647,7 @@ describe("the consumer on Cloud Run", function () {
     };
     const rolling = site.consumer({ timeout: "1h" }, { ...context, clock }).roll(await target(site, 2));
     const told = () => context.lines.filter((line) => line.startsWith("Waiting for"));
-    while (told().length < 2) await delay(5);
+    await until(() => told().length >= 2);
     assert.match(
       told()[0] ?? "",
       /^Waiting for consumer "orders" to serve with v2 of "orders-db" for 1\d seconds, .* left: Cloud Run carries out/,

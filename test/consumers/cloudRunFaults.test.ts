@@ -19,7 +19,7 @@ const ON_RUN = [
 ];
 
 describe("the consumer on Cloud Run, when things go wrong", function () {
-  this.timeout(60_000);
+  this.timeout(90_000);
   let site: Site;
   beforeEach(async () => {
     site = await Site.open({ asks: false });
@@ -41,7 +41,7 @@ describe("the consumer on Cloud Run, when things go wrong", function () {
     return { ...context, clock };
   };
   const roll = async (version: number, more: object = {}) =>
-    site.consumer({ callTimeout: "400ms", ...more }, hurried()).roll(await target(version));
+    site.consumer({ callTimeout: "3s", ...more }, hurried()).roll(await target(version));
 
   describe("permissions", () => {
     it("of the page suffice for a roll and the way back", async () => {
@@ -151,7 +151,7 @@ describe("the consumer on Cloud Run, when things go wrong", function () {
     const startedAt = performance.now();
     const error = await errorOf(roll(2, { endpoint }));
     assert.ok(error instanceof UnreachableError, String(error));
-    assert.ok(performance.now() - startedAt < 5000);
+    assert.ok(performance.now() - startedAt < 20_000);
     for (const socket of sockets) socket.destroy();
     await new Promise<void>((resolve) => silent.close(() => resolve()));
   });

@@ -21,7 +21,7 @@ class WaitingClock extends TestClock {
 }
 
 describe("a rollout to Cloud Run", function () {
-  this.timeout(60_000);
+  this.timeout(90_000);
   let secretManager: GcpSecretManagerEmulator;
   let run: CloudRunEmulator;
   let issuer: Server;

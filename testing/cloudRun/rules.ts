@@ -11,14 +11,23 @@ const ANNOTATION_BYTES = 256 * 1024;
 /** https://cloud.google.com/run/docs/rollouts-rollbacks-traffic-migration#tags */
 const TAG = /^[a-z0-9](?:[a-z0-9-]{0,44}[a-z0-9])?$/;
 /** The fields that can be told. service.proto of google.cloud.run.v2: the others are "Output only". */
-const UPDATABLE = new Set(["template", "traffic", "annotations", "labels"]);
+const UPDATABLE = new Set([
+  ...["template", "traffic", "annotations", "labels"],
+  ...["revision", "annotations", "labels", "containers", "volumes"].map((field) => `template.${field}`),
+]);
+
+export function check({ annotations, template, traffic }: ServiceMessage): void {
+  checkAnnotations(annotations);
+  checkAnnotations(template?.annotations);
+  checkTraffic(traffic ?? []);
+}
 
 export function checkPaths(paths: readonly string[]): void {
   for (const path of paths)
     if (!UPDATABLE.has(path)) throw invalid(`This emulator can update ${[...UPDATABLE].join(", ")} only; not ${path}.`);
 }
 
-export function checkAnnotations(annotations: Readonly<Record<string, string>> = {}): void {
+function checkAnnotations(annotations: Readonly<Record<string, string>> = {}): void {
   let bytes = 0;
   for (const [key, value] of Object.entries(annotations)) {
     if (RESERVED.test(key)) throw invalid("Annotations with system namespaces are not supported in v2.");
@@ -29,7 +38,7 @@ export function checkAnnotations(annotations: Readonly<Record<string, string>> =
 }
 
 /** traffic_target.proto and service.proto of google.cloud.run.v2; that percentages add up to 100 is what the service asks for. */
-export function checkTraffic(traffic: readonly TrafficTarget[]): void {
+function checkTraffic(traffic: readonly TrafficTarget[]): void {
   if (traffic.length === 0) return;
   const sum = traffic.reduce((total, { percent = 0 }) => total + percent, 0);
   if (sum !== 100) throw invalid(`Traffic percentages must add up to 100; they add up to ${sum}.`);
@@ -50,6 +59,6 @@ export function checkEtag(given: ServiceMessage, etag: string): void {
     throw new StatusError("ABORTED", "Conflict for resource: the etag does not match the current one.");
 }
 
-export function invalid(message: string): StatusError {
+function invalid(message: string): StatusError {
   return new StatusError("INVALID_ARGUMENT", message);
 }

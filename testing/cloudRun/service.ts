@@ -9,9 +9,10 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { StatusError } from "../gcpSecretManager/status";
+import { isSame, takes, templateAfter } from "./changes";
 import { FrontDoor, Picker } from "./frontDoor";
 import { EmulatedRevision, type RevisionSetting } from "./revision";
-import { checkAnnotations, checkEtag, checkPaths, checkTraffic } from "./rules";
+import { check, checkEtag, checkPaths } from "./rules";
 import type { Condition, ServiceMessage, Template, TrafficTarget } from "./wire";
 
 const LATEST = "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST";
@@ -101,7 +102,7 @@ export class EmulatedService {
 
   /** Whether a change with these fields makes a revision. */
   deploys(given: ServiceMessage, paths: readonly string[]): boolean {
-    return takes(paths, "template") && !isSame(given.template ?? {}, this.template);
+    return !isSame(templateAfter(this.template, given, paths), this.template);
   }
 
   /**
@@ -112,10 +113,10 @@ export class EmulatedService {
     checkPaths(paths);
     checkEtag(given, this.etag);
     check(given);
-    const template = given.template ?? {};
-    const deploys = this.deploys(given, paths);
+    const template = templateAfter(this.template, given, paths);
+    const deploys = !isSame(template, this.template);
     if (deploys) this.checkName(template);
-    if (takes(paths, "template")) this.template = template;
+    this.template = template;
     if (takes(paths, "traffic")) this.traffic = given.traffic ?? [];
     if (takes(paths, "annotations")) this.annotations = { ...given.annotations };
     if (takes(paths, "labels")) this.labels = { ...given.labels };
@@ -277,36 +278,4 @@ export class EmulatedService {
     if (revision === undefined) outgoing.writeHead(404).end();
     else await revision.answer(incoming, outgoing);
   }
-}
-
-function check({ annotations, template, traffic }: ServiceMessage): void {
-  checkAnnotations(annotations);
-  checkAnnotations(template?.annotations);
-  checkTraffic(traffic ?? []);
-}
-
-function takes(paths: readonly string[], path: string): boolean {
-  return paths.length === 0 || paths.includes(path);
-}
-
-/** Templates with the same content make no new revision. */
-function isSame(a: unknown, b: unknown): boolean {
-  return canonical(a) === canonical(b);
-}
-
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (typeof value !== "object" || value === null) return JSON.stringify(value);
-  const parts = Object.entries(value)
-    .filter(([, inner]) => !isEmpty(inner))
-    .sort(([left], [right]) => (left < right ? -1 : 1))
-    .map(([key, inner]) => `${key}:${canonical(inner)}`);
-  return `{${parts.join(",")}}`;
-}
-
-/** What proto3 does not tell from absent. */
-function isEmpty(value: unknown): boolean {
-  if (value === undefined || value === null || value === "" || value === 0 || value === false) return true;
-  if (Array.isArray(value)) return value.length === 0;
-  return typeof value === "string" && value.endsWith("_UNSPECIFIED");
 }

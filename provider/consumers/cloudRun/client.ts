@@ -6,7 +6,7 @@ import { GcpCalls } from "../../net/gcp/client";
 import { hasStatus } from "../../net/gcp/status";
 import { durationMs } from "../../net/options";
 import type { Method } from "./failures";
-import type { Revision, Service } from "./messages";
+import type { Revision, Service, Template } from "./messages";
 import type { Change } from "./nextStep";
 import type { CloudRunConsumerOptions } from "./options";
 import { makeRevisions, makeSecrets, makeServices } from "./sdk";
@@ -46,8 +46,11 @@ export class CloudRunClient {
   /** Only what is given is changed, and only where nobody has changed anything since. */
   async updateService({ etag }: Service, { template, traffic, annotations }: Change): Promise<void> {
     const method: Method = "updateService";
-    const paths = [...(template === undefined ? [] : ["template"]), "traffic", "annotations"];
-    const service = { name: this.name, etag, template, traffic, annotations };
+    // Only what is changed of the template: what this client does not know of the rest stays.
+    const fields = template === undefined ? [] : ["revision", "annotations", "containers", "volumes"];
+    const paths = [...fields.map((field) => `template.${field}`), "traffic", "annotations"];
+    const part = template && Object.fromEntries(fields.map((field) => [field, template[field as keyof Template]]));
+    const service = { name: this.name, etag, template: part, traffic, annotations };
     const request = { service, updateMask: { paths } };
     const call = { method, subject: this.options.service, request, again: "once" } as const;
     await this.services.call({ ...call, routing: this.routing });

@@ -8,11 +8,11 @@ import { waitUntil } from "../../net/waitUntil";
 import type { CloudRunClient } from "./client";
 import { goalOf } from "./goal";
 import type { Revision } from "./messages";
-import type { Seen } from "./nextStep";
 import type { CloudRunConsumerOptions } from "./options";
 import { isPinned, namedVersions, type Pin } from "./references";
 import { lookAt } from "./roll";
 import { servingShares } from "./traffic";
+import { type Seen } from "./view";
 
 interface Judged extends Adoption {
   /** Cloud Run is carrying out a change: the answer may soon be another one. */

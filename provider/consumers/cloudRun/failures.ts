@@ -83,6 +83,11 @@ function translate(failure: CallFailure, options: CloudRunConsumerOptions, doing
     case "OUT_OF_RANGE":
     case "UNIMPLEMENTED":
     case "ALREADY_EXISTS":
+      if (isSecret)
+        return new ConfigurationError(
+          `${start}${subject} is no name of a secret in Secret Manager (${status}). ${AGAIN} Say in secrets what each ` +
+            "secret is called there.",
+        );
       return new StateError(
         `${start}Cloud Run refused the call ${method} on ${subject} (${status}). Requests are served as before. Try the ` +
           `same change with gcloud run services update ${options.service}, which says what it does not like.`,

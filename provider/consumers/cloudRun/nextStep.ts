@@ -6,37 +6,23 @@
  * ready; it is asked by its own address; the traffic moves, in steps; the traffic is told as the user had told it. On the
  * way back the revision that served before gets all traffic first, if it is still there.
  */
-import { attemptOf, contentOf, isPinned, pinned, type Pin } from "./references";
 import { describeCondition, describeConditions, failedRoutes, hasFailed, isReady } from "./conditions";
-import { shortName, type Revision, type Service, type Template, type TrafficTarget } from "./messages";
-import { recordOf, withRecord, type RollRecord } from "./record";
+import { shortName, type Revision, type Template, type TrafficTarget } from "./messages";
+import { withRecord, type RollRecord } from "./record";
+import { attemptOf, isPinned, pinned, type Pin } from "./references";
 import {
   hasProbeTag,
   howTold,
   isNamedOnly,
   probeUri,
   sameShares,
-  servingShares,
   soleOf,
   toLatest,
   toRevisions,
-  wantedShares,
   withProbeTag,
   type Shares,
 } from "./traffic";
-
-export interface Seen {
-  readonly service: Service;
-  /** By their short names: those that serve, the one made last, and the one that served before. */
-  readonly revisions: ReadonlyMap<string, Revision>;
-}
-
-export interface Plan {
-  readonly goal: readonly Pin[];
-  /** How much of the traffic the new revision gets, step by step, before it gets all. */
-  readonly percents: readonly number[];
-  readonly probes: boolean;
-}
+import { describeShares, look, refusal, type Plan, type Seen, type View } from "./view";
 
 /** What this roll has seen so far; of a former run's nothing is known. */
 export interface Progress {
@@ -81,82 +67,6 @@ export function nextStep(seen: Seen, plan: Plan, progress: Progress): Step {
   if (service.reconciling === true && !hasFailed(created) && !isGivenUp)
     return { kind: "wait", detail: describeWork(view) };
   return isTemplatePinned ? afterTemplate(view, plan, progress) : beforeTemplate(view, plan);
-}
-
-interface View {
-  readonly service: Service;
-  readonly revisions: ReadonlyMap<string, Revision>;
-  readonly template: Template;
-  readonly record: RollRecord | undefined;
-  readonly shares: Shares;
-  readonly wanted: Shares;
-  readonly createdName: string;
-  readonly created: Revision | undefined;
-  readonly content: string;
-  readonly isTemplatePinned: boolean;
-  readonly isServingPinned: boolean;
-  /** Whether the user's traffic goes to the latest revision, whichever that is. */
-  readonly latest: boolean;
-  readonly isSplit: boolean;
-  /** Whether what the template says but for the versions is what serves, or is to. */
-  readonly isServed: boolean;
-  /** Whether nobody else has changed the template since we did. */
-  readonly isOurs: boolean;
-}
-
-function look({ service, revisions }: Seen, { goal }: Plan): View {
-  const template = service.template ?? {};
-  const record = recordOf(service);
-  const isRolling = record?.phase === "rolling";
-  const shares = servingShares(service);
-  const createdName = shortName(service.latestCreatedRevision);
-  const content = contentOf(template, goal);
-  const told = howTold(service);
-  const latest = told === "latest" || (isRolling && record.latest);
-  const isOurs = record?.content === content;
-  const pinsGoal = (name: string) => {
-    const revision = revisions.get(name);
-    return revision !== undefined && isPinned(revision, goal);
-  };
-  return {
-    service,
-    revisions,
-    template,
-    record,
-    shares,
-    wanted: wantedShares(service),
-    createdName,
-    created: revisions.get(createdName),
-    content,
-    isTemplatePinned: isPinned(template, goal),
-    isServingPinned: shares.size > 0 && [...shares.keys()].every(pinsGoal),
-    latest,
-    isSplit: told === "split" && !isRolling,
-    isServed: latest || shares.has(createdName) || isOurs,
-    isOurs,
-  };
-}
-
-/** Why it must not be touched, if it must not. */
-function refusal(view: View): string | undefined {
-  const { createdName, shares, created } = view;
-  if (view.isSplit)
-    return (
-      `its traffic is split (${describeShares(shares)}) by somebody else, so that no single revision can take the place ` +
-      "of what serves. Send all of it to one revision first"
-    );
-  if (!view.isServed)
-    return (
-      `its traffic is kept at ${describeShares(shares)}, while its template is that of ${createdName}, which gets ` +
-      "none: a new revision would bring along what was not to be served yet. Send the traffic there, or deploy the " +
-      "former template again, first"
-    );
-  if (hasFailed(created) && created !== undefined && !shares.has(createdName) && !view.isOurs)
-    return (
-      `the revision ${createdName}, which somebody else deployed last, has failed: ${describeConditions(created)}. A new ` +
-      "revision would fail as well. Repair it first"
-    );
-  return undefined;
 }
 
 function beforeTemplate(view: View, { goal }: Plan): Step {
@@ -283,9 +193,4 @@ function frozen({ service, shares }: View): readonly TrafficTarget[] {
 function describeWork({ created, createdName }: View): string {
   if (created === undefined || isReady(created)) return "Cloud Run carries out the last change";
   return `Cloud Run carries out the last change; ${createdName}: ${describeConditions(created)}`;
-}
-
-export function describeShares(shares: Shares): string {
-  const told = [...shares].map(([revision, percent]) => (percent === 100 ? revision : `${revision} ${percent}%`));
-  return told.join(", ") || "no revision";
 }

@@ -12,13 +12,14 @@ import type { CloudRunClient } from "./client";
 import { hasFailed, isReady, lacksSecret } from "./conditions";
 import { assertNamed, goalOf } from "./goal";
 import { shortName, type Revision, type Service } from "./messages";
-import { describeShares, nextStep, type Change, type Plan, type Seen, type Step } from "./nextStep";
+import { nextStep, type Change, type Step } from "./nextStep";
 import type { CloudRunConsumerOptions } from "./options";
 import { askProbe, keepAsking } from "./probe";
 import { recordOf } from "./record";
 import { servingShares } from "./traffic";
+import { describeShares, type Plan, type Seen } from "./view";
 
-/** How often somebody else may be faster, and how often an answer may get lost, before it is given up. */
+/** How often in a row somebody else may be faster, or an answer get lost, before it is given up. */
 const CONFLICTS = 8;
 const LOST_ANSWERS = 3;
 
@@ -125,6 +126,7 @@ export class Roll {
     try {
       await this.client.updateService(service, change);
       if (change.template !== undefined) this.hasDeployed = true;
+      this.conflicts = this.lost = 0;
     } catch (error) {
       this.context.signal.throwIfAborted();
       if (!(error instanceof CallFailure)) throw error;

@@ -105,6 +105,15 @@ export class Requests {
   }
 }
 
+/** Looks until it is so. */
+export async function until(isSo: () => boolean): Promise<void> {
+  const last = performance.now() + 30_000;
+  while (!isSo()) {
+    if (performance.now() > last) throw new Error(`not within 30 s: ${isSo.toString()}`);
+    await delay(5);
+  }
+}
+
 export interface Answer {
   readonly status: number;
   readonly body: { readonly username?: string; readonly mail?: string; readonly revision?: string };
@@ -141,7 +150,7 @@ export interface SiteSetting {
   readonly asks?: boolean;
 }
 
-const MOST_MS = { callTimeout: "1s", timeout: "8s", interval: "30ms", adoptionTimeout: "2s" };
+const MOST_MS = { callTimeout: "4s", timeout: "40s", interval: "30ms", adoptionTimeout: "20s" };
 
 export class Site {
   readonly issued = new Map<string, StoredVersion>();
@@ -156,7 +165,7 @@ export class Site {
 
   static async open(setting: SiteSetting = {}): Promise<Site> {
     const secretManager = await startGcpSecretManager();
-    const run = await startCloudRun({ secrets: secretsOf(secretManager), startupMs: 5000 });
+    const run = await startCloudRun({ secrets: secretsOf(secretManager), startupMs: 20_000 });
     const issuer = await Issuer.start();
     const stores = new Map(
       ["orders-db", ...(setting.mail === true ? ["orders-mail"] : [])].map((name) => {
