@@ -17,11 +17,20 @@ export {
 export { check } from "./components/checks";
 export { consumer } from "./components/consumers";
 export { Rollout, type CheckResult, type RolloutArgs } from "./components/rollout";
+export type { KeyCommandArgs } from "./components/keyOptions";
+export { RotatingEncryptionKey, type RotatingEncryptionKeyArgs } from "./components/rotatingEncryptionKey";
+export { RotatingHmacKey, type RotatingHmacKeyArgs } from "./components/rotatingHmacKey";
 export {
   RotatingPostgresRole,
   type PostgresConnectionArgs,
   type RotatingPostgresRoleArgs,
 } from "./components/rotatingPostgresRole";
+export {
+  RotatingRandomSecret,
+  type CharacterClass,
+  type RotatingRandomSecretArgs,
+} from "./components/rotatingRandomSecret";
+export { RotatingSigningKey, type RotatingSigningKeyArgs } from "./components/rotatingSigningKey";
 export {
   awsSecretsManager,
   gcpSecretManager,

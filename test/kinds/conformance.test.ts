@@ -34,7 +34,7 @@ const USAGE = { used: { used: 2, by: ["orders-api", "orders-worker"] }, unused: 
 const usage = (site: Site) => ({ command: answering(site, USAGE.unused) });
 const JWKS = { type: "signingKey", cacheTime: "5m", tokenLifetime: "1h" } as const;
 
-const signing = (algorithm: string, more: object = {}): Variant => ({
+const signing = (algorithm: "RS256" | "ES256" | "EdDSA", more: object = {}): Variant => ({
   make: (site) =>
     createSigningKeyKind(
       signingKeyOptions.parse({ ...JWKS, algorithm, jwksFile: site.path("jwks.json"), ...more }),
@@ -47,8 +47,11 @@ const signing = (algorithm: string, more: object = {}): Variant => ({
     ),
   secretFields: ["privateKey", "privateJwk"],
   falsify: (value) => {
-    const type = { RS256: "rsa", ES256: "ec", EdDSA: "ed25519" }[algorithm] as "rsa";
-    const pair = generateKeyPairSync(type, { modulusLength: 2048, namedCurve: "P-256" } as never);
+    const pair = {
+      RS256: () => generateKeyPairSync("rsa", { modulusLength: 2048 }),
+      ES256: () => generateKeyPairSync("ec", { namedCurve: "P-256" }),
+      EdDSA: () => generateKeyPairSync("ed25519"),
+    }[algorithm]();
     return {
       ...value,
       privateKey: pair.privateKey.export({ type: "pkcs8", format: "pem" }) as string,

@@ -182,6 +182,10 @@ describe("the tables of the documentation", () => {
     for (const [page, family, types] of [
       ["docs/checks.md", registry.checks, typesOf(registry.checks)],
       ["docs/consumers.md", registry.consumers, typesOf(registry.consumers)],
+      ["docs/kinds/encryption.md", registry.kinds, ["encryptionKey"]],
+      ["docs/kinds/hmac.md", registry.kinds, ["hmacKey"]],
+      ["docs/kinds/random.md", registry.kinds, ["randomSecret"]],
+      ["docs/kinds/signing.md", registry.kinds, ["signingKey"]],
       ["docs/stores/file.md", registry.stores, ["file"]],
       ["docs/stores/vault.md", registry.stores, ["vaultKv"]],
       ["docs/stores/aws.md", registry.stores, ["awsSecretsManager"]],
