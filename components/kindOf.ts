@@ -5,6 +5,6 @@ import type { Descriptor } from "./options";
 export function kindOf(type: string, options: pulumi.Input<Record<string, unknown>>): pulumi.Output<Descriptor> {
   return pulumi.output(options).apply((known): Descriptor => ({
     type,
-    ...Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined)),
+    ...Object.fromEntries(Object.entries(known).filter((entry: [string, unknown]) => entry[1] !== undefined)),
   }));
 }

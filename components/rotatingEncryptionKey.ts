@@ -1,4 +1,4 @@
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import type { KeyCommandArgs } from "./keyOptions";
 import { kindOf } from "./kindOf";
 import type { RotationArgs } from "./options";

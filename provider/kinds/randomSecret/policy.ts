@@ -31,7 +31,9 @@ export function alphabetsOf(policy: CharacterPolicy): Alphabet[] {
   const without = policy.exclude + (policy.unambiguous ? AMBIGUOUS : "");
   return CLASSES.filter((name) => policy.classes.includes(name)).map((name) => ({
     name,
-    characters: [...all[name]].filter((character) => !without.includes(character)).join(""),
+    characters: Array.from(all[name])
+      .filter((character) => !without.includes(character))
+      .join(""),
     atLeast: policy.atLeast[name] ?? 0,
   }));
 }
@@ -102,11 +104,11 @@ export function drawText(
 }
 
 export function fits(text: string, alphabets: readonly Alphabet[]): boolean {
-  const ours = new Set(alphabets.flatMap(({ characters }) => [...characters]));
+  const drawn = Array.from(text);
   return (
-    [...text].every((character) => ours.has(character)) &&
+    drawn.every((character) => alphabets.some(({ characters }) => characters.includes(character))) &&
     alphabets.every(
-      ({ characters, atLeast }) => [...text].filter((character) => characters.includes(character)).length >= atLeast,
+      ({ characters, atLeast }) => drawn.filter((character) => characters.includes(character)).length >= atLeast,
     )
   );
 }

@@ -90,7 +90,7 @@ function marked(keys: readonly unknown[], enabled: boolean): OurKey[] {
     const mark = markOf(key);
     if (!mark) return [];
     const { [MARK]: _mark, ...jwk } = key as PublicJwk;
-    return [{ jwk: jwk as PublicJwk, mark, enabled }];
+    return [{ jwk, mark, enabled }];
   });
 }
 

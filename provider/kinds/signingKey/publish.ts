@@ -28,7 +28,8 @@ export async function publish(
   for (let publication = 1; publication <= MOST_PUBLICATIONS; publication++) {
     await file.update((found) => added(found, jwk, request, context.clock.now()));
     const published = await seen(file, request);
-    if (published && (await waitOut(options, published, request, context))) {
+    if (published) {
+      await waitOut(options, published, request, context);
       const still = await seen(file, request);
       if (still?.mark.publishedAt === published.mark.publishedAt) return;
     }
@@ -66,13 +67,13 @@ async function seen(file: JwksFile, { draft }: IssueRequest): Promise<OurKey | u
   return key?.enabled ? key : undefined;
 }
 
-/** @returns true when the time is over; it throws when the run is cancelled. */
+/** @throws the signal's reason when the run is cancelled. */
 async function waitOut(
   options: SigningKeyOptions,
   { jwk, mark }: OurKey,
   request: IssueRequest,
   { clock, log, signal }: AdapterContext,
-): Promise<true> {
+): Promise<void> {
   const waitMs = mark.first ? 0 : publishWaitMs(options);
   // By a clock that was set back meanwhile it could be longer.
   const until = Math.min(mark.publishedAt, clock.now()) + waitMs;
@@ -84,5 +85,4 @@ async function waitOut(
     await clock.sleep(Math.min(left, PROGRESS_EVERY_MS), signal);
   }
   signal.throwIfAborted();
-  return true;
 }

@@ -1,5 +1,5 @@
 /** Asks a program of the user's about a key. It is told which one, never the value, and answers with a line of JSON. */
-import { z } from "zod";
+import { type z } from "zod";
 import type { AdapterContext, IssuedRef } from "../../contracts/context";
 import { commandEnv, commandLine, resolveEnv } from "../commandOptions";
 import { duration, durationMs, strictOptions } from "../options";
