@@ -82,7 +82,7 @@ describe("the JWKS file of signing keys", () => {
   it("is shared by several secrets and processes: no key is lost", async () => {
     // They wait for each other in real time.
     site.clock.now = () => Date.now();
-    site.clock.sleep = async (ms) => void (await delay(ms));
+    site.clock.sleep = (ms) => delay(ms);
     const requests = await Promise.all(Array.from({ length: 12 }, () => draft(kind())));
     await Promise.all(requests.map((request) => kind({ publishWait: "0s" }).issue(request)));
     assert.deepEqual(kids().sort(), requests.map(({ draft: { ref } }) => ref["kid"]).sort());
