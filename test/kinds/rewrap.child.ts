@@ -13,7 +13,8 @@ async function main(): Promise<void> {
   const keyring = new Keyring(await storedKeys(STORE_PATH, KEY_FILE), 60_000);
   const database = new Client({ connectionString: DATABASE_URL });
   await database.connect();
-  for (;;) {
+  // Asked about the key that is current, there is nothing to do but to count.
+  while (key.keyId !== (await keyring.encryptsWith())) {
     const { rows } = await database.query<{ id: number; body: Buffer }>(
       `SELECT id, body FROM records WHERE key_id = $1 ORDER BY id LIMIT ${BATCH}`,
       [key.keyId],
