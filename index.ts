@@ -17,6 +17,9 @@ export {
 export { check } from "./components/checks";
 export { consumer } from "./components/consumers";
 export { Rollout, type CheckResult, type RolloutArgs } from "./components/rollout";
+export type { KeyCommandArgs } from "./components/keyOptions";
+export { RotatingEncryptionKey, type RotatingEncryptionKeyArgs } from "./components/rotatingEncryptionKey";
+export { RotatingHmacKey, type RotatingHmacKeyArgs } from "./components/rotatingHmacKey";
 export {
   RotatingAwsAccessKey,
   type AwsIamConnection,
@@ -31,6 +34,12 @@ export {
   type PostgresConnectionArgs,
   type RotatingPostgresRoleArgs,
 } from "./components/rotatingPostgresRole";
+export {
+  RotatingRandomSecret,
+  type CharacterClass,
+  type RotatingRandomSecretArgs,
+} from "./components/rotatingRandomSecret";
+export { RotatingSigningKey, type RotatingSigningKeyArgs } from "./components/rotatingSigningKey";
 export {
   awsSecretsManager,
   gcpSecretManager,

@@ -4,7 +4,7 @@ import type { AuditSink } from "./contracts/audit";
 import type { HealthCheck } from "./contracts/check";
 import type { Consumer } from "./contracts/consumer";
 import type { AdapterContext } from "./contracts/context";
-import type { CredentialKind, InputPolicy } from "./contracts/kind";
+import type { CredentialKind, InputPolicy, RefusedTerm, RetirementTerms } from "./contracts/kind";
 import type { SecretStore } from "./contracts/store";
 
 export interface Adapter<T> {
@@ -17,6 +17,8 @@ export interface Adapter<T> {
 export interface KindAdapter extends Adapter<CredentialKind> {
   /** How each option reacts to a change. One that is not named rotates: a new version is the safe answer. */
   readonly inputPolicy: Readonly<Record<string, InputPolicy>>;
+  /** Terms of retirement that this kind cannot work with. Absent: it can with all of them. */
+  readonly refuses?: (options: never, terms: RetirementTerms) => readonly RefusedTerm[];
 }
 
 type Family<A> = Readonly<Record<string, () => Promise<A>>>;
@@ -30,6 +32,16 @@ export const kinds: Family<KindAdapter> = {
       inputPolicy: module.inputPolicy,
     };
   },
+  encryptionKey: async () => {
+    const module = await import("./kinds/encryptionKey/index.js");
+    const { encryptionKeyOptions: options, createEncryptionKeyKind: create, inputPolicy, refuses } = module;
+    return { options, create, inputPolicy, refuses };
+  },
+  hmacKey: async () => {
+    const module = await import("./kinds/hmacKey/index.js");
+    const { hmacKeyOptions: options, createHmacKeyKind: create, inputPolicy, refuses } = module;
+    return { options, create, inputPolicy, refuses };
+  },
   postgresRole: async () => {
     const module = await import("./kinds/postgres/index.js");
     return { options: module.postgresOptions, create: module.createPostgresKind, inputPolicy: module.inputPolicy };
@@ -38,6 +50,16 @@ export const kinds: Family<KindAdapter> = {
     const module = await import("./kinds/vaultAppRoleSecretId/index.js");
     const { vaultAppRoleSecretIdOptions: options, createVaultAppRoleSecretIdKind: create, inputPolicy } = module;
     return { options, create, inputPolicy };
+  },
+  randomSecret: async () => {
+    const module = await import("./kinds/randomSecret/index.js");
+    const { randomSecretOptions: options, createRandomSecretKind: create, inputPolicy, refuses } = module;
+    return { options, create, inputPolicy, refuses };
+  },
+  signingKey: async () => {
+    const module = await import("./kinds/signingKey/index.js");
+    const { signingKeyOptions: options, createSigningKeyKind: create, inputPolicy, refuses } = module;
+    return { options, create, inputPolicy, refuses };
   },
 };
 

@@ -18,6 +18,12 @@ export interface KindCapabilities {
   readonly overlap: "versioned" | "alternating";
   /** `chosen`: we choose the value and stage it before it is issued. `minted`: the issuer makes it. */
   readonly value: "chosen" | "minted";
+  /**
+   * `none`: nobody but the stores and their readers knows the credential, such as a random text or a key. It lives as long
+   * as a store has it: `inspect` finds nothing, `revoke` has nothing to do, and its end is proven by the stores, from which
+   * it is deleted first. Such a kind chooses its values and cannot disable. Absent: there is an issuer.
+   */
+  readonly issuer?: "none";
   /** How many live credentials the issuer allows for one secret, at least 2; absent means no limit. */
   readonly maxLive?: number;
   /** Whether a credential can be switched off and on again. */
@@ -97,6 +103,22 @@ export interface RefusalReport {
 export interface RevokeOptions {
   /** End what still uses the credential instead of refusing. */
   readonly terminateSessions: boolean;
+}
+
+/** On which terms superseded versions go, as far as a kind may have to refuse them. */
+export interface RetirementTerms {
+  readonly graceMs: number;
+  /** How long those who read "current" keep what they have read. */
+  readonly readersCacheMs: number;
+  readonly requireUnused: boolean;
+  readonly terminateSessions: boolean;
+}
+
+/** A term that a kind cannot work with. */
+export interface RefusedTerm {
+  readonly term: "grace" | "requireUnused" | "terminateSessions";
+  /** What is wrong with it, and what to do; it follows the name of the input. */
+  readonly reason: string;
 }
 
 /** How an input of the kind reacts to a change: a new version, an update in place, or an error in `check()`. */

@@ -355,7 +355,24 @@ async function checkAdapters(inputs: SecretVersionInputs): Promise<CheckFailure[
     ...inputs.replicas.map((replica, index) => checkAdapter(registry.stores, replica, "store", ["replicas", index])),
     ...(inputs.audit ? [checkAdapter(registry.auditSinks, inputs.audit, "audit sink", ["audit"])] : []),
   ]);
-  return found.flat();
+  const failures = found.flat();
+  return failures.length > 0 ? failures : refusedTerms(inputs);
+}
+
+/** What the kind cannot work with of how superseded versions go. */
+async function refusedTerms({ kind, retirement, readersCache }: SecretVersionInputs): Promise<CheckFailure[]> {
+  const { options, refuses } = await (registry.kinds[kind.type] as () => Promise<registry.KindAdapter>)();
+  const { grace, requireUnused, terminateSessions } = retirement;
+  const terms = {
+    graceMs: durationMs(grace),
+    readersCacheMs: durationMs(readersCache),
+    requireUnused,
+    terminateSessions,
+  };
+  return (refuses?.(options.parse(kind) as never, terms) ?? []).map(({ term, reason }) => ({
+    property: "retirement",
+    reason: `retirement.${term}: ${reason}`,
+  }));
 }
 
 /** Which changes are refused: those that would tear down or strand what exists. */

@@ -223,12 +223,15 @@ async function destroy(
         reason: version.rejected ? "rejected" : "superseded by a confirmed version",
       },
     );
+  const hasIssuer = session.kind.capabilities.issuer !== "none";
   if (version.proof === null) {
     const stillUsed = await revokeUnlessUsed(session, version, options);
     if (stillUsed !== undefined) return { outcome: "put-off", message: stillUsed };
-    await proveDead(session, version);
+    if (hasIssuer) await proveDead(session, version, "a log-in with it is refused");
   }
   for (const store of [...session.replicas, session.store]) await store.retire(refOf(version));
+  // What only the stores know is dead when they do not have it any more.
+  if (!hasIssuer && version.proof === null) await proveDead(session, version, "no store has it any more");
   await session.commit(
     (ledger) => {
       const record = getVersion(ledger, version.version);
@@ -257,8 +260,8 @@ async function revokeUnlessUsed(
   }
 }
 
-/** The trail keeps the proof: a log-in with the real value that the issuer refused. */
-async function proveDead(session: Session, version: VersionRecord): Promise<void> {
+/** The trail keeps the proof: a log-in with the real value that the issuer refused, or that there is no value any more. */
+async function proveDead(session: Session, version: VersionRecord, how: string): Promise<void> {
   const verification = await verifyStored(session, version);
   if (verification.works)
     throw new RotationError(
@@ -272,7 +275,7 @@ async function proveDead(session: Session, version: VersionRecord): Promise<void
     {
       step: "revoked",
       version: version.version,
-      reason: "a log-in with it is refused",
+      reason: how,
       detail: { proof: verification.detail },
     },
   );

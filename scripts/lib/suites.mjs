@@ -20,6 +20,7 @@ export const SUITES = {
   unit: { budgetMs: 3 * MINUTE, needsPulumi: false },
   triggers: { budgetMs: 5 * MINUTE, needsPulumi: false },
   adapters: { budgetMs: 8 * MINUTE, needsPulumi: false },
+  kinds: { budgetMs: 8 * MINUTE, needsPulumi: false },
   rules: { budgetMs: 6 * MINUTE, needsPulumi: false },
   faults: { budgetMs: 10 * MINUTE, needsPulumi: true },
   engine: { budgetMs: 25 * MINUTE, needsPulumi: true, jobs: 2 },

@@ -10,7 +10,7 @@ import {
 } from "../../provider/lifecycle/errors";
 import type { Answer, Call } from "../stores/servers/front";
 import { ACCOUNT, useAccessKeys } from "./awsAccessKeySite";
-import { draftFor, errorOf, kindContext, requestFor } from "./support";
+import { draftFor, errorOf, kindContext, requestFor } from "./issuerSupport";
 
 const KEEP = { terminateSessions: false };
 const END = { terminateSessions: true };

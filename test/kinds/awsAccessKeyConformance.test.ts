@@ -1,6 +1,6 @@
 import { type KindSubject, kindConformance } from "../../testing/kindConformance";
 import { useAccessKeys, type Site } from "./awsAccessKeySite";
-import { kindContext, type KindContext } from "./support";
+import { kindContext, type KindContext } from "./issuerSupport";
 
 /** A port on which nothing listens. */
 const NOWHERE = "http://127.0.0.1:1";

@@ -12,7 +12,7 @@ import {
 } from "../../provider/kinds/awsAccessKey";
 import { startFront, type Front } from "../stores/servers/front";
 import { ACCOUNT, REGION, startMoto, type AccessKey, type Moto } from "../stores/servers/moto";
-import { kindContext } from "./support";
+import { kindContext } from "./issuerSupport";
 
 const PAGE = join(__dirname, "../../docs/kinds/awsAccessKey.md");
 const DOCUMENTED_USER = "orders";

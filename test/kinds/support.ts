@@ -1,69 +1,43 @@
-/** What the tests of credential kinds share. */
-import { setTimeout as sleep } from "node:timers/promises";
+/** What the tests of kinds share: a context with a clock of its own, a folder that is removed, and a program. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { AdapterContext } from "../../provider/contracts/context";
-import type { IssueRequest, ProposeRequest } from "../../provider/contracts/kind";
+import { TestClock } from "../support/miniEngine";
 
-export interface KindContext extends AdapterContext {
-  /** What was logged. */
-  readonly lines: string[];
-  /** Moves the clock forward. */
-  advance(ms: number): void;
-  cancel(reason: Error): void;
-}
+export class Site {
+  readonly folder = mkdtempSync(join(tmpdir(), "rotation-kinds-"));
+  readonly logged: string[] = [];
+  readonly clock = new TestClock();
+  readonly cancelled = new AbortController();
 
-/** @param hurried waits take no time: only the clock moves. Otherwise they are as long as they say. */
-export function kindContext(secrets: Readonly<Record<string, string>> = {}, hurried = false): KindContext {
-  const lines: string[] = [];
-  const controller = new AbortController();
-  const { signal } = controller;
-  let ahead = 0;
-  return {
-    lines,
-    advance: (ms) => void (ahead += ms),
-    cancel: (reason) => controller.abort(reason),
-    clock: {
-      now: () => Date.now() + ahead,
-      sleep: async (ms, given = signal) => {
-        if (hurried) ahead += ms;
-        await sleep(hurried ? 1 : ms, undefined, { signal: given }).catch((error: unknown) => {
-          given.throwIfAborted();
-          throw error;
-        });
-      },
-    },
-    signal,
-    log: { info: (line) => void lines.push(line), warn: (line) => void lines.push(line) },
-    resolveSecret: async (source) => {
-      const value = source.from === "env" ? secrets[source.name] : undefined;
-      if (value === undefined) throw new Error(`no such secret: ${JSON.stringify(source)}`);
-      return value;
-    },
-  };
-}
-
-let rotations = 0;
-
-/** A request of a secret of this identity, with a rotation id that no other has. */
-export function requestFor(identity: string, more: Partial<ProposeRequest> = {}): ProposeRequest {
-  const rotationId = `rotation-${++rotations}-${process.pid}`;
-  return { secret: "orders", identity, rotationId, version: rotations, live: [], ...more };
-}
-
-/** As a rotation does it. */
-export async function draftFor(
-  kind: { propose(request: ProposeRequest): Promise<IssueRequest["draft"]> },
-  identity: string,
-  more: Partial<ProposeRequest> = {},
-): Promise<IssueRequest> {
-  const request = requestFor(identity, more);
-  return { ...request, draft: await kind.propose(request) };
-}
-
-export async function errorOf(work: Promise<unknown>): Promise<Error> {
-  try {
-    await work;
-  } catch (error) {
-    return error as Error;
+  get context(): AdapterContext {
+    return {
+      clock: this.clock,
+      signal: this.cancelled.signal,
+      log: { info: (line) => void this.logged.push(line), warn: (line) => void this.logged.push(line) },
+      resolveSecret: async () => "resolved-secret",
+    };
   }
-  throw new Error("nothing was thrown");
+
+  path(name: string): string {
+    return join(this.folder, name);
+  }
+
+  /** A program that runs this JavaScript; `request` is the line that it is given, parsed. */
+  program(name: string, body: string): string[] {
+    const file = this.path(`${name}.cjs`);
+    writeFileSync(
+      file,
+      `const request = JSON.parse(require("node:fs").readFileSync(0, "utf8"));\nconst folder = ${JSON.stringify(this.folder)};\n${body}\n`,
+    );
+    return [process.execPath, file];
+  }
+
+  dispose(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
 }
+
+/** Programs are started, and other suites run beside this one. */
+export const SLOW_MS = 60_000;

@@ -1,5 +1,5 @@
 import { type KindSubject, kindConformance } from "../../testing/kindConformance";
-import type { KindContext } from "./support";
+import type { KindContext } from "./issuerSupport";
 import { useAppRoles, type Site } from "./vaultAppRoleSecretIdSite";
 
 /** A port on which nothing listens. */

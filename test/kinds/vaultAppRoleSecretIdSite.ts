@@ -6,7 +6,7 @@ import type { CredentialKind } from "../../provider/contracts/kind";
 import { createVaultAppRoleSecretIdKind, vaultAppRoleSecretIdOptions } from "../../provider/kinds/vaultAppRoleSecretId";
 import { FaultyProxy } from "../stores/faultyProxy";
 import { ROOT_TOKEN, VaultServer } from "../stores/servers/vault";
-import { kindContext } from "./support";
+import { kindContext } from "./issuerSupport";
 
 const PAGE = readFileSync(join(__dirname, "../../docs/kinds/vaultAppRoleSecretId.md"), "utf8");
 

@@ -7,6 +7,7 @@ import { rolloutProvider } from "../../provider/engine/rollout";
 import { secretVersionProvider } from "../../provider/engine/secretVersion";
 import type { Clock } from "../../provider/contracts/context";
 import { decodeLedger, type LedgerState } from "../../provider/lifecycle/ledger";
+import type { VersionRef } from "../../provider/lifecycle/values";
 import * as registry from "../../provider/registry";
 import { Runtime } from "../../provider/runtime";
 import { resetMemoryAuditTrails } from "../../provider/audit/memory";
@@ -352,6 +353,11 @@ export class MiniStack {
     } finally {
       await runtime.close();
     }
+  }
+
+  /** The versions that a store has. */
+  async stored(store: { type: string; [option: string]: unknown }): Promise<readonly VersionRef[]> {
+    return (await new Runtime(() => undefined, this.clock).store(store)).list();
   }
 
   async ledger(store: { type: string; [option: string]: unknown }): Promise<LedgerState> {

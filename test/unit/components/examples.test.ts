@@ -1,8 +1,11 @@
 /** The programs of examples/ run, with the built package and without an engine: what they make, and in which order. */
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { secretVersionProvider } from "../../../provider/engine/secretVersion";
+import { Runtime } from "../../../provider/runtime";
 import { run, type Made } from "./support";
 
 const EXAMPLES = resolve(__dirname, "../../../examples");
@@ -47,14 +50,48 @@ async function madeBy(example: string) {
   return one;
 }
 
+/** What the provider would say of a secret's inputs. */
+async function problemsOf(inputs: object): Promise<string[]> {
+  const provider = secretVersionProvider(new Runtime(() => undefined));
+  const unknown = { stack: "acme/shop/test", ...inputs, store: { type: "memory", name: randomUUID() } };
+  const { failures = [] } = await provider.check(undefined, unknown);
+  return failures.map(({ reason }) => reason);
+}
+
 describe("the examples", function () {
   this.timeout(60_000);
 
   it("are all run here, but for the quickstart, which is the demo", () => {
-    const tested = ["aws", "aws-access-key", "gcp", "kubernetes", "vault", "vault-approle"];
+    const tested = ["aws", "aws-access-key", "gcp", "keys", "kubernetes", "vault", "vault-approle"];
     assert.deepEqual(
       readdirSync(EXAMPLES).filter((name) => name !== "quickstart" && name !== "node_modules"),
       tested,
+    );
+  });
+
+  it("make a secret of each kind of key, and roll verifiers before signers (keys)", async () => {
+    pulumi.runtime.setAllConfig({ "shop:folder": "/var/lib/rotation" });
+    const { value, made } = await run(() => import(join(EXAMPLES, "keys", "index.ts")), { outputs });
+    await value;
+    const secrets = made.filter(({ type }) => type.endsWith(":SecretVersion"));
+    assert.deepEqual(
+      secrets.map(({ name, inputs }) => [name, (inputs["kind"] as { type: string }).type, inputs["protect"] ?? false]),
+      [
+        ["records", "encryptionKey", true],
+        ["session", "randomSecret", false],
+        ["tokens", "signingKey", false],
+        ["webhooks", "hmacKey", false],
+      ],
+    );
+    for (const { inputs } of secrets) assert.deepEqual(await problemsOf(inputs), []);
+    const rollout = made.find(({ type, name }) => type.endsWith(":Rollout") && name === "webhooks");
+    const consumers = rollout?.inputs["consumers"] as { name: string; wave: number }[];
+    assert.deepEqual(
+      consumers.map(({ name, wave }) => [name, wave]),
+      [
+        ["receiver", 0],
+        ["sender", 1],
+      ],
     );
   });
 

@@ -1,0 +1,2 @@
+export { createEncryptionKeyKind } from "./kind";
+export { encryptionKeyOptions, inputPolicy, refuses, type EncryptionKeyOptions } from "./options";

@@ -1,0 +1,2 @@
+export { createSigningKeyKind } from "./kind";
+export { inputPolicy, refuses, signingKeyOptions, type SigningKeyOptions } from "./options";
