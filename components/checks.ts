@@ -1,4 +1,5 @@
 import type { Descriptor, DurationText, SecretSource } from "./options";
+import type { AwsConnection } from "./stores";
 
 interface CommonCheckArgs {
   /** @default from what it asks */
@@ -129,6 +130,33 @@ export const check = {
       readonly tolerance?: ToleranceArgs;
     },
   ): Descriptor => ({ type: "prometheus", ...options }),
+  /** Asks Amazon CloudWatch for the state of an alarm, or for a metric that it compares with a threshold. */
+  cloudWatch: (
+    options: CommonCheckArgs &
+      Omit<AwsConnection, "timeout"> & {
+        /** The name of a metric alarm or a composite alarm. In place of a metric. */
+        readonly alarm?: string;
+        /** Such as "AWS/ApplicationELB". */
+        readonly namespace?: string;
+        readonly metricName?: string;
+        /** All that the metric has. @default none */
+        readonly dimensions?: Readonly<Record<string, string>>;
+        /** Such as "Sum", "Average" or "p99". */
+        readonly statistic?: string;
+        /** @default "1m" */
+        readonly period?: DurationText;
+        /** How long ago the period may have ended whose value counts: data come late. @default "5m" */
+        readonly maxAge?: DurationText;
+        /** Healthy is a value below it. A metric needs `below` or `above`. */
+        readonly below?: number;
+        /** Healthy is a value above it. */
+        readonly above?: number;
+        /** What no data point means, or an alarm without enough data. @default "unhealthy" */
+        readonly missing?: "unhealthy" | "healthy";
+        /** Of a metric's value. Needs `baseline` and either `below` or `above`. @default not compared */
+        readonly tolerance?: ToleranceArgs;
+      },
+  ): Descriptor => ({ type: "cloudWatch", ...options }),
   /** Runs a program without a shell; exit code 0 means healthy. */
   command: (
     options: CommonCheckArgs & {

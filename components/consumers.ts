@@ -1,5 +1,8 @@
+import { lambda } from "./lambda";
+import { cloudRun } from "./cloudRun";
 import type { Descriptor, DurationText, SecretSource } from "./options";
 import type { KubernetesConnection } from "./stores";
+import type { AwsConnection } from "./stores";
 
 interface ToldConsumerArgs {
   readonly name: string;
@@ -49,6 +52,7 @@ export interface KubernetesConsumerOptions extends Omit<ToldConsumerArgs, "pinne
 
 /** Workloads that the library moves. */
 export const consumer = {
+  cloudRun,
   /** A process on the machine where `pulumi` runs. */
   process: (options: {
     readonly name: string;
@@ -143,4 +147,28 @@ export const consumer = {
       readonly program?: string;
     },
   ): Descriptor => ({ type: "signal", ...options }),
+  lambda,
+  /** A service of Amazon ECS, with rolling updates. Its tasks are replaced, since they read their secrets when they start. */
+  ecs: (
+    options: Omit<ToldConsumerArgs, "pinned"> &
+      AwsConnection & {
+        /** Its name or its ARN. */
+        readonly cluster: string;
+        /** Its name or its ARN. */
+        readonly service: string;
+        /** The container that uses the secrets. @default every container that names one of them */
+        readonly container?: string;
+        /**
+         * `revise`: a revision of the task definition names the version, and tasks stay on it. `keep`: tasks are started
+         * anew, and read what is current. @default "revise" where the task definition names a version already, else "keep"
+         */
+        readonly taskDefinition?: "revise" | "keep";
+        /** How the task definition names each secret of the rollout: by its ARN, or by a variable with the version id. */
+        readonly secrets?: Readonly<Record<string, string | { readonly arn?: string; readonly variable?: string }>>;
+        /** So many tasks of the new deployment that end by themselves are a failure. @default 2 */
+        readonly failedTasks?: number;
+        /** How long the service may take to move. @default "15m" */
+        readonly readyTimeout?: DurationText;
+      },
+  ): Descriptor => ({ type: "ecs", ...options }),
 };

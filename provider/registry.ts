@@ -67,9 +67,17 @@ export const auditSinks: Family<Adapter<AuditSink>> = {
 };
 
 export const consumers: Family<Adapter<Consumer>> = {
+  cloudRun: async () => {
+    const module = await import("./consumers/cloudRun/index.js");
+    return { options: module.cloudRunConsumerOptions, create: module.createCloudRunConsumer };
+  },
   command: async () => {
     const module = await import("./consumers/command/index.js");
     return { options: module.commandConsumerOptions, create: module.createCommandConsumer };
+  },
+  ecs: async () => {
+    const module = await import("./consumers/ecs/index.js");
+    return { options: module.ecsConsumerOptions, create: module.createEcsConsumer };
   },
   httpHook: async () => {
     const module = await import("./consumers/httpHook/index.js");
@@ -78,6 +86,10 @@ export const consumers: Family<Adapter<Consumer>> = {
   kubernetes: async () => {
     const module = await import("./consumers/kubernetes/index.js");
     return { options: module.kubernetesConsumerOptions, create: module.createKubernetesConsumer };
+  },
+  lambda: async () => {
+    const module = await import("./consumers/lambda/index.js");
+    return { options: module.lambdaConsumerOptions, create: module.createLambdaConsumer };
   },
   process: async () => {
     const module = await import("./consumers/process/index.js");
@@ -90,6 +102,10 @@ export const consumers: Family<Adapter<Consumer>> = {
 };
 
 export const checks: Family<Adapter<HealthCheck>> = {
+  cloudWatch: async () => {
+    const module = await import("./checks/cloudWatch.js");
+    return { options: module.cloudWatchCheckOptions, create: module.createCloudWatchCheck };
+  },
   http: async () => {
     const module = await import("./checks/http.js");
     return { options: module.httpCheckOptions, create: module.createHttpCheck };

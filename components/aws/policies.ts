@@ -78,6 +78,109 @@ export function isKeyArn(key: string): boolean {
   return /^arn:[^:]+:kms:[^:]+:[^:]*:key\//.test(key);
 }
 
+/** What `consumer.lambda` moves. */
+export interface LambdaPlace {
+  /** The function's ARN, without a version or an alias. */
+  readonly functionArn: string;
+  /** The KMS key of the function's variables; absent: AWS's own, which needs no permission. */
+  readonly key?: string | undefined;
+  /** Whether it may invoke versions, for `probe`. */
+  readonly probe?: boolean | undefined;
+  /** Whether it may delete versions, for `keepVersions`. Never the function. */
+  readonly keepVersions?: boolean | undefined;
+}
+
+const LAMBDA_ACTIONS = [
+  "lambda:GetAlias",
+  "lambda:GetFunctionConfiguration",
+  "lambda:GetProvisionedConcurrencyConfig",
+  "lambda:ListVersionsByFunction",
+  "lambda:PublishVersion",
+  "lambda:UpdateAlias",
+  "lambda:UpdateFunctionConfiguration",
+];
+
+/** For the role that runs `pulumi`, where it moves a function of Lambda (docs/consumers/lambda.md). */
+export function lambdaPolicyDocument({ functionArn, key, probe, keepVersions }: LambdaPlace): string {
+  const { region, suffix } = partsOf(functionArn);
+  const versions = `${functionArn}:*`;
+  return documentOf(
+    { Sid: "Function", Effect: "Allow", Action: LAMBDA_ACTIONS, Resource: [functionArn, versions] },
+    probe === true
+      ? { Sid: "Probe", Effect: "Allow", Action: ["lambda:InvokeFunction"], Resource: [versions] }
+      : undefined,
+    keepVersions === true
+      ? { Sid: "Aliases", Effect: "Allow", Action: ["lambda:ListAliases"], Resource: [functionArn] }
+      : undefined,
+    keepVersions === true
+      ? { Sid: "Versions", Effect: "Allow", Action: ["lambda:DeleteFunction"], Resource: [versions] }
+      : undefined,
+    key === undefined
+      ? undefined
+      : {
+          Sid: "Key",
+          Effect: "Allow",
+          // https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
+          Action: ["kms:CreateGrant", "kms:Decrypt", "kms:Encrypt"],
+          Resource: [key],
+          Condition: { StringEquals: { "kms:ViaService": `lambda.${region}.${suffix}` } },
+        },
+  );
+}
+
 function documentOf(...statements: (Statement | undefined)[]): string {
   return JSON.stringify({ Version: "2012-10-17", Statement: statements.filter((one) => one !== undefined) });
+}
+
+/** A service of Amazon ECS that the consumer `ecs` moves (docs/consumers/ecs.md). */
+export interface EcsPlace {
+  /** Its ARN, with the cluster in it. */
+  readonly service: string;
+  /** With `taskDefinition: "revise"`. Absent: the task definition is kept. */
+  readonly revises?: {
+    /** The family of its task definition. */
+    readonly family: string;
+    /** The ARNs of the task role and the execution role, as far as the task definition has them. */
+    readonly roles?: readonly string[];
+  };
+}
+
+/** For the role that runs `pulumi`, beside the policy of the store. */
+export function ecsConsumerPolicy({ service, revises }: EcsPlace): string {
+  const match = /^(arn:[^:]+:ecs:[^:]+:[^:]+):service\/([^/]+)\/[^/]+$/.exec(service);
+  if (!match) throw new Error(`${JSON.stringify(service)} is no ARN of an ECS service with its cluster in it.`);
+  const [, prefix, cluster] = match;
+  const roles = revises?.roles ?? [];
+  const own = ["ecs:DescribeServices", "ecs:UpdateService", ...(revises ? [] : ["ecs:TagResource"])];
+  // What has no resource of its own, or none yet:
+  // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
+  const definitions = ["ecs:DescribeTaskDefinition"];
+  if (revises) definitions.push("ecs:ListTaskDefinitions", "ecs:RegisterTaskDefinition");
+  return documentOf(
+    { Sid: "Service", Effect: "Allow", Action: own, Resource: [service] },
+    {
+      Sid: "ListTasks",
+      Effect: "Allow",
+      Action: ["ecs:ListTasks"],
+      Resource: ["*"],
+      Condition: { ArnEquals: { "ecs:cluster": `${prefix}:cluster/${cluster}` } },
+    },
+    { Sid: "Tasks", Effect: "Allow", Action: ["ecs:DescribeTasks"], Resource: [`${prefix}:task/${cluster}/*`] },
+    { Sid: "TaskDefinitions", Effect: "Allow", Action: definitions, Resource: ["*"] },
+    revises && {
+      Sid: "TaskDefinitionTags",
+      Effect: "Allow",
+      Action: ["ecs:TagResource"],
+      Resource: [`${prefix}:task-definition/${revises.family}:*`],
+    },
+    roles.length === 0
+      ? undefined
+      : {
+          Sid: "Roles",
+          Effect: "Allow",
+          Action: ["iam:PassRole"],
+          Resource: roles,
+          Condition: { StringEquals: { "iam:PassedToService": "ecs-tasks.amazonaws.com" } },
+        },
+  );
 }

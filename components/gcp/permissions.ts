@@ -18,3 +18,22 @@ export const CONSUMER_ROLE = "roles/secretmanager.secretAccessor";
 export function roleIdOf(secret: string): string {
   return `rotation_${secret.replace(/[^A-Za-z0-9_.]/g, "_")}`.slice(0, 64);
 }
+
+/** What the consumer `cloudRun` does with a service (docs/consumers/cloudRun.md). */
+export const CLOUD_RUN_PERMISSIONS: readonly string[] = [
+  "run.revisions.get",
+  "run.services.get",
+  "run.services.update",
+];
+
+/** What it reads in the secret `<name>-rotation`: which versions of `<name>` hold what. No value. */
+export const CLOUD_RUN_RECORD_PERMISSIONS: readonly string[] = ["secretmanager.secrets.get"];
+
+/** Where the secret is in another project, in which a role of ours cannot be given: metadata of secrets, no values. */
+export const CLOUD_RUN_RECORD_ROLE = "roles/secretmanager.viewer";
+
+/** On the account that the service runs as: who makes a revision acts as it. */
+export const CLOUD_RUN_IDENTITY_ROLE = "roles/iam.serviceAccountUser";
+
+/** On the repository of the service's image: who makes a revision has to be able to read it. */
+export const CLOUD_RUN_IMAGE_ROLE = "roles/artifactregistry.reader";

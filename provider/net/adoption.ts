@@ -18,6 +18,11 @@ const adoptionReport = z.union([
 
 export type AdoptionReport = z.infer<typeof adoptionReport>;
 
+/** @returns `undefined` where the answer says no version. */
+export function parseAdoptionReport(answer: unknown): AdoptionReport | undefined {
+  return adoptionReport.safeParse(answer).data;
+}
+
 const FORMS = '{ "fingerprint": "..." }, { "fingerprints": ["..."] } or { "fingerprints": { "<secret>": ["..."] } }';
 
 export interface AdoptionAnswer {

@@ -11,7 +11,7 @@ export function healthTable(rollout: string, reports: readonly HealthReport[]): 
     ["check", "is", "answers", "unhealthy", "value", "last"],
     ...reports.map((report) => [
       report.name,
-      standing(report),
+      report.unhealthyBefore ? "unhealthy, as before" : standing(report),
       String(report.samples),
       String(report.unhealthySamples),
       valueOf(report),

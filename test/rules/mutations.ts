@@ -23,6 +23,8 @@ const ADOPT = "test/unit/adopt.test.ts";
 const RELEASE = "test/unit/release.test.ts";
 const DRIFT = "test/unit/drift.test.ts";
 const EVIDENCE = "test/unit/evidence.test.ts";
+const HEALTH = "test/unit/health.test.ts";
+const BASELINE = "test/unit/baseline.test.ts";
 const COMPROMISE = "test/unit/compromise.test.ts";
 const USERS = "test/rules/whoUsesWhat.test.ts";
 const RETIREMENT = "test/rules/retirement.test.ts";
@@ -470,8 +472,8 @@ export const MUTATIONS: readonly Mutation[] = [
     rule: 7,
     name: "retires what is seen in use",
     file: "provider/rotation/evidence.ts",
-    find: "if (used.length > 0) return inUse",
-    replace: "if (false) return inUse",
+    find: "  if (used.length > 0)\n",
+    replace: "  if (false)\n",
     caughtBy: [RETIREMENT, "that is seen in use is kept, and the ledger says by whom"],
   },
   {
@@ -1136,6 +1138,79 @@ export const MUTATIONS: readonly Mutation[] = [
     replace:
       'cannot be told: ${error.message}`);\n      return { id, props: { ...olds, rotation: withFinding(String(olds["rotation"]), { kind: "drift", detail: error.message }) } };',
     caughtBy: [DRIFT, "cannot be told while the issuer does not answer: the refresh says so and changes nothing"],
+  },
+  {
+    rule: 15,
+    name: "fails for what was unhealthy before",
+    file: "provider/lifecycle/baseline.ts",
+    find: 'baseline.healthy ? "unhealthy" : "as-before"',
+    replace: '"unhealthy"',
+    caughtBy: [BASELINE, "goes through where the app was unhealthy before, says so, and calls nothing healthy"],
+  },
+  {
+    rule: 15,
+    name: "takes what was unhealthy before for healthy",
+    file: "provider/rotation/progress.ts",
+    find: "      healthy: this.held,",
+    replace: "      healthy: this.held || this.asBefore,",
+    caughtBy: [BASELINE, "goes through where the app was unhealthy before, says so, and calls nothing healthy"],
+  },
+  {
+    rule: 15,
+    name: "does not see that what was unhealthy is worse",
+    file: "provider/lifecycle/baseline.ts",
+    find: "  if (worse !== undefined) return",
+    replace: "  if (false) return",
+    caughtBy: [
+      BASELINE,
+      "fails where the app was unhealthy before and is worse, and where a value is worse though healthy",
+    ],
+  },
+  {
+    rule: 15,
+    name: "takes damage by the version for how it was before",
+    file: "provider/lifecycle/baseline.ts",
+    find: '  if (situation !== "maybe-used") return { ...asked };',
+    replace: "  return { ...asked };",
+    caughtBy: [BASELINE, "does not take damage by the version for how it was before"],
+  },
+  {
+    rule: 15,
+    name: "excuses what nobody has seen before",
+    file: "provider/lifecycle/baseline.ts",
+    find: ' && !record.mayUse.includes("unknown")',
+    replace: "",
+    caughtBy: [BASELINE, "excuses nothing in a first rollout: nobody has seen the app with a version of ours"],
+  },
+  {
+    rule: 15,
+    name: "forgets how it was before when it touches a consumer",
+    file: "provider/rotation/rollout.ts",
+    find: "      mine.baseline = { version: active, at, before, checks };\n",
+    replace: "      void [active, at, before, checks];\n",
+    caughtBy: [
+      BASELINE,
+      "compares a run that was killed after consumers moved with what was before, not with the damage",
+    ],
+  },
+  {
+    rule: 15,
+    name: "goes on comparing with a rotation that is over",
+    file: "provider/rotation/rollout.ts",
+    find: "  delete record.baseline;\n",
+    replace: "",
+    caughtBy: [
+      BASELINE,
+      "records the baseline before it touches a consumer, together with the version that they may use",
+    ],
+  },
+  {
+    rule: 15,
+    name: "excuses what is evidence",
+    file: "provider/rotation/progress.ts",
+    find: "check.isEvidence ? undefined : baseline",
+    replace: "baseline",
+    caughtBy: [HEALTH, "never excuses what is evidence"],
   },
   {
     rule: 16,

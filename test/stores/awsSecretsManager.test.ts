@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { Payload, VersionRef } from "../../provider/contracts/store";
 import { ConfigurationError, NotFoundError, StateError } from "../../provider/lifecycle/errors";
-import { versionIdOf } from "../../provider/stores/awsSecretsManager/labels";
+import { versionIdOf } from "../../provider/net/aws/versionId";
 import { awsSite, makeStored, promoteNew } from "./servers/awsSite";
 
 describe("the store in AWS Secrets Manager", function () {

@@ -7,7 +7,7 @@ import {
   StateError,
   UnreachableError,
 } from "../../provider/lifecycle/errors";
-import { versionIdOf } from "../../provider/stores/awsSecretsManager/labels";
+import { versionIdOf } from "../../provider/net/aws/versionId";
 import { freePort } from "../support/servers";
 import { awsSite, makeStored, promoteNew } from "./servers/awsSite";
 import { jsonAnswer, startFront, type Answer, type Call, type Front } from "./servers/front";

@@ -5,11 +5,13 @@ import type { Clock } from "../../provider/contracts/context";
 import { ConfigurationError } from "../../provider/lifecycle/errors";
 import {
   probeCanaries,
+  takeBaselines,
   watchHealth,
   type HealthReport,
   type HealthSample,
   type HealthWatch,
 } from "../../provider/rotation/health";
+import { healthTable } from "../../provider/rotation/healthTable";
 
 /** Time moves only to the next sleeper, and only when nothing else can happen. */
 class TestClock implements Clock {
@@ -283,6 +285,203 @@ describe("health watch", () => {
       'Waiting for 2 of 3 health checks for 20 seconds: "orders" healthy for 20 seconds, 40 seconds left of 1 minute; ' +
         '"adoption" unhealthy (ill), 20 seconds left until this counts.',
     );
+  });
+
+  it("takes as many healthy answers in a row as it is told to", async () => {
+    const a = check("a", { successThreshold: 3 }, (sample) => sample !== 3);
+    const report = await watchOne([a]);
+    assert.deepEqual([report.healthy, report.samples, report.unhealthySamples], [true, 6, 1]);
+    const baking = check("b", { successThreshold: 3, bakeMs: 1000, intervalMs: 5000 }, () => true);
+    assert.equal((await watchOne([baking])).samples, 3);
+  });
+
+  it("does not let fewer healthy answers than that break a row of unhealthy ones", async () => {
+    const flapping = (sample: number) => sample % 2 === 0;
+    const report = await watchOne([check("a", { successThreshold: 2 }, flapping)]);
+    assert.deepEqual([report.healthy, report.unhealthySamples, report.samples], [false, 3, 5]);
+    const patient = check("b", { successThreshold: 2, failureThreshold: 100 }, flapping);
+    const failed = await watchOne([patient]);
+    assert.match(failed.lastDetail, /health came and went.*cannot be healthy 2 times in a row within 3 times/);
+  });
+
+  it("says how many of the healthy answers it has when it waits for more", async () => {
+    await watch([check("a", { successThreshold: 3, intervalMs: 9000 }, () => true)]);
+    assert.match(lines.join("\n"), /"a" healthy 2 of 3 times in a row/);
+  });
+
+  describe("with a baseline", () => {
+    const plan = (more: object = {}) => ({ baseline: { samples: 3, worse: "higher" as const, ...more } });
+    const ill = (value?: number): Health => ({
+      healthy: false,
+      detail: "ill",
+      ...(value === undefined ? {} : { value }),
+    });
+    const well = (value?: number): Health => ({
+      healthy: true,
+      detail: "well",
+      ...(value === undefined ? {} : { value }),
+    });
+    async function compare(before: { healthy: boolean; value?: number }, one: HealthCheck): Promise<HealthReport> {
+      const [report] = await watch([one], { baselines: { [one.name]: before } });
+      return report ?? assert.fail("there is no report");
+    }
+
+    it("asks before, as often as it is told to, whatever the answers are, and only checks that are compared", async () => {
+      const red = check("red", { ...plan() }, () => ill());
+      const measured = check("measured", { ...plan({ samples: 5 }) }, (sample) =>
+        well([100, 900, 120, 80, 110][sample - 1]),
+      );
+      const blind = check("blind", { ...plan() }, () => ({ ...ill(), blind: true }));
+      const mixed = check("mixed", { ...plan() }, (sample) => (sample === 2 ? well() : ill()));
+      const other = check("other", {}, () => false);
+      const adoption = { ...check("adoption", { ...plan() }, () => false), isEvidence: true };
+      const seen = await clock.drive(
+        takeBaselines({
+          checks: [red, measured, blind, mixed, other, adoption],
+          target: { secrets: [] },
+          clock,
+          signal: new AbortController().signal,
+          log: { info: (line) => lines.push(line), warn: (line) => lines.push(line) },
+        }),
+      );
+      assert.deepEqual(
+        seen.map(({ name, healthy, value, samples, unhealthySamples, blind: isBlind }) => [
+          ...[name, healthy, value, samples, unhealthySamples, isBlind],
+        ]),
+        [
+          ["red", false, undefined, 3, 3, false],
+          ["measured", true, 110, 5, 0, false],
+          ["blind", false, undefined, 3, 3, true],
+          ["mixed", true, undefined, 3, 2, false],
+        ],
+      );
+      assert.equal(elapsed(), 4000);
+      assert.deepEqual([other.asked, adoption.asked], [[], []]);
+    });
+
+    it("does not fail for what was unhealthy before, and does not call it healthy", async () => {
+      const other = check("other", { bakeMs: 10_000 }, () => true);
+      const red = check("red", plan(), () => ill());
+      const reports = await watch([red, other], { baselines: { red: { healthy: false } } });
+      assert.deepEqual(
+        reports.map(({ name, healthy, unhealthyBefore, failedAt }) => [name, healthy, unhealthyBefore, failedAt]),
+        [
+          ["red", false, true, undefined],
+          ["other", true, undefined, undefined],
+        ],
+      );
+      assert.equal(red.asked.length, 3);
+    });
+
+    it("watches for the whole bake time that it does not get worse", async () => {
+      const value = (sample: number) => (sample <= 8 ? 50 : 200);
+      const tolerance = { factor: 1.5 };
+      const failing = check("a", { ...plan({ tolerance }), bakeMs: 20_000 }, (sample) => ill(value(sample)));
+      const failed = await compare({ healthy: false, value: 50 }, failing);
+      assert.notEqual(failed.failedAt, undefined);
+      assert.match(failed.lastDetail, /ill; worse than before the rotation: 200, was 50, at most 75 is tolerated/);
+      const same = check("b", { ...plan({ tolerance }), bakeMs: 20_000 }, () => ill(60));
+      const report = await compare({ healthy: false, value: 50 }, same);
+      assert.deepEqual([report.unhealthyBefore, report.failedAt, report.samples], [true, undefined, 21]);
+      assert.deepEqual([report.value, report.valueBefore], [60, 50]);
+    });
+
+    it("is healthy when it has become so, and fails when it was healthy before", async () => {
+      const mended = check("a", { ...plan(), bakeMs: 5000 }, (sample) => (sample > 2 ? well() : ill()));
+      const report = await compare({ healthy: false }, mended);
+      assert.deepEqual([report.healthy, report.unhealthyBefore], [true, undefined]);
+      assert.notEqual(
+        (
+          await compare(
+            { healthy: true },
+            check("b", plan(), () => ill()),
+          )
+        ).failedAt,
+        undefined,
+      );
+    });
+
+    it("has an end where what was unhealthy before comes and goes, or gets worse and better", async () => {
+      const flapping = check("a", { ...plan(), bakeMs: 10_000 }, (sample) => (sample % 2 === 0 ? well() : ill()));
+      assert.equal((await compare({ healthy: false }, flapping)).unhealthyBefore, true);
+      const tolerance = { absolute: 10 };
+      const wavering = (sample: number) => ill(sample % 2 === 0 ? 100 : 1);
+      for (const bakeMs of [0, 10_000]) {
+        const report = await compare(
+          { healthy: false, value: 1 },
+          check("b", { ...plan({ tolerance }), bakeMs }, wavering),
+        );
+        assert.notEqual(report.failedAt, undefined);
+        assert.equal(report.unhealthyBefore, undefined);
+      }
+    });
+
+    it("calls a value unhealthy that is worse than before by more than is tolerated, only where that is asked for", async () => {
+      const slow = (more: object) => check("a", plan(more), () => well(200));
+      const before = { healthy: true, value: 100 };
+      for (const [more, healthy] of [
+        [{}, true],
+        [{ tolerance: { factor: 2 } }, true],
+        [{ tolerance: { factor: 1.9 } }, false],
+        [{ tolerance: { absolute: 99 } }, false],
+        [{ tolerance: { factor: 1.1, absolute: 100 } }, true],
+        [{ tolerance: { factor: 1.1 }, worse: "lower" }, true],
+      ] as const)
+        assert.equal((await compare(before, slow(more))).healthy, healthy, JSON.stringify(more));
+      const falling = { tolerance: { factor: 2 }, worse: "lower" as const };
+      assert.equal((await compare({ healthy: true, value: 500 }, slow(falling))).healthy, false);
+      assert.equal((await compare({ healthy: true, value: 400 }, slow(falling))).healthy, true);
+      assert.equal((await compare({ healthy: true }, slow({ tolerance: { factor: 1 } }))).healthy, true);
+    });
+
+    it("takes what cannot be measured or seen any more for worse", async () => {
+      const gone = check("a", plan({ tolerance: { factor: 2 } }), () => ill());
+      const report = await compare({ healthy: false, value: 7 }, gone);
+      assert.match(report.lastDetail, /ill; before the rotation it measured 7/);
+      assert.notEqual(report.failedAt, undefined);
+      const blind = check("b", plan(), () => ({ ...ill(), blind: true }));
+      assert.notEqual((await compare({ healthy: false }, blind)).failedAt, undefined);
+    });
+
+    it("never excuses what is evidence", async () => {
+      const adoption = { ...check("a", plan(), () => ill()), isEvidence: true };
+      assert.notEqual((await compare({ healthy: false }, adoption)).failedAt, undefined);
+    });
+
+    it("leaves consumers their time to move before it says that it is as before", async () => {
+      const late = check("a", { ...plan(), withinMs: 30_000 }, (sample) => (sample > 20 ? well() : ill()));
+      assert.equal((await compare({ healthy: false }, late)).healthy, true);
+    });
+  });
+
+  it("is shown as a table, with plain lines", () => {
+    const base = { samples: 3, unhealthySamples: 0, lastDetail: "well" };
+    const table = healthTable("orders", [
+      { ...base, name: "api", healthy: true, value: 12, valueBefore: 10.04 },
+      {
+        ...base,
+        name: "a much longer name",
+        healthy: false,
+        unhealthySamples: 3,
+        lastDetail: "ill\n".repeat(99),
+        failedAt: 1,
+      },
+      { ...base, name: "red", healthy: false, unhealthyBefore: true, lastDetail: "503" },
+      { ...base, name: "other", healthy: false, samples: 0, lastDetail: "not asked" },
+    ]);
+    assert.deepEqual(
+      table.split("\n").map((line) => line.slice(0, 90)),
+      [
+        "orders: 1 of 4 health checks healthy",
+        "  check               is                    answers  unhealthy  value           last",
+        "  api                 healthy               3        0          12 (was 10.04)  well",
+        "  a much longer name  unhealthy             3        3                          ill ill il",
+        "  red                 unhealthy, as before  3        0                          503",
+        "  other               stopped               0        0                          not asked",
+      ],
+    );
+    assert.ok(table.split("\n").every((line) => line.length < 250));
+    assert.doesNotMatch(healthTable("orders", [{ ...base, name: "api", healthy: true }]), /value/);
   });
 
   it("is silent when there is little to wait for", async () => {

@@ -40,6 +40,8 @@ export interface GcpSecretManagerEmulator {
   readonly calls: readonly { readonly method: Method; readonly secret: string }[];
   /** The next calls that it fits go wrong. Of several, the first that fits. */
   fail(fault: Fault): void;
+  /** Asked for each call from now on, before faults that were told. @param decide absent: nobody is asked. */
+  intercept(decide?: (method: Method, secret: string) => Fault | undefined): void;
   /** No fault is left. */
   heal(): void;
   /** Only this may be done from now on. @param grants absent: everything. */
@@ -59,6 +61,7 @@ export async function startGcpSecretManager(): Promise<GcpSecretManagerEmulator>
   const service = new Service(() => Date.now() + ahead);
   const faults = new Faults();
   const calls: { method: Method; secret: string }[] = [];
+  let decide: (method: Method, secret: string) => Fault | undefined = () => undefined;
 
   const answer = (method: Method, request: Request) => {
     const perSecret = method !== "CreateSecret" && method !== "ListSecrets";
@@ -68,7 +71,7 @@ export async function startGcpSecretManager(): Promise<GcpSecretManagerEmulator>
   const faultOf = (method: Method, request: Request) => {
     const secret = secretOf(request);
     calls.push({ method, secret });
-    return faults.take(method, secret);
+    return decide(method, secret) ?? faults.take(method, secret);
   };
   const server = await serve(Object.keys(PERMISSIONS) as Method[], answer, faultOf);
 
@@ -76,6 +79,7 @@ export async function startGcpSecretManager(): Promise<GcpSecretManagerEmulator>
     endpoint: `127.0.0.1:${server.port}`,
     calls,
     fail: (fault) => faults.add(fault),
+    intercept: (given = () => undefined) => (decide = given),
     heal: () => faults.clear(),
     grant: (given) => (grants = given),
     lag: (reads) => service.lag(reads),

@@ -13,9 +13,9 @@
  * | rotation-none                  | the placeholder that a secret began with                                      |
  * | rotation-cleared               | native: the placeholder of a teardown                                         |
  */
-import { createHash } from "node:crypto";
 import type { VersionRef } from "../../contracts/store";
 import { ConfigurationError } from "../../lifecycle/errors";
+import { versionIdFrom, versionIdOf } from "../../net/aws/versionId";
 import type { SecretState } from "./secret";
 
 export const CURRENT = "AWSCURRENT";
@@ -30,14 +30,12 @@ export interface Placeholder {
 }
 
 /** The placeholder of a secret that this adapter made. */
-export const MADE: Placeholder = { versionId: idFrom("made"), label: "rotation-none" };
+export const MADE: Placeholder = { versionId: versionIdFrom("made"), label: "rotation-none" };
 /** That of a secret which somebody else made, without a value. */
-export const EMPTY: Placeholder = { versionId: idFrom("empty"), label: "rotation-none" };
-export const CLEARED: Placeholder = { versionId: idFrom("cleared"), label: "rotation-cleared" };
+export const EMPTY: Placeholder = { versionId: versionIdFrom("empty"), label: "rotation-none" };
+export const CLEARED: Placeholder = { versionId: versionIdFrom("cleared"), label: "rotation-cleared" };
 
 const PLACEHOLDERS = new Set([MADE, EMPTY, CLEARED].map(({ versionId }) => versionId));
-/** https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html */
-const TOKEN_OF_AWS = /^[A-Za-z0-9_-]{32,64}$/;
 const MAX_LABEL_LENGTH = 256;
 /** After a hyphen the token as it is, after a point as base64url. */
 const DOCUMENT_LABEL = /^rotation-v(\d+)([-.])(.+)$/;
@@ -45,11 +43,6 @@ const PLAIN_TOKEN = /^[A-Za-z0-9_-]+$/;
 
 export function isPlaceholder(versionId: string | undefined): boolean {
   return versionId !== undefined && PLACEHOLDERS.has(versionId);
-}
-
-/** The token itself where it can be a version id of AWS. */
-export function versionIdOf({ token }: Pick<VersionRef, "token">): string {
-  return TOKEN_OF_AWS.test(token) ? token : idFrom(`token:${token}`);
 }
 
 /** @throws ConfigurationError when AWS has no label for it. */
@@ -94,10 +87,4 @@ export function nativeLabel(native: SecretState, ref: VersionRef): { readonly la
 
 export function labelsOf(state: SecretState | null, versionId: string): readonly string[] {
   return [...(state?.labels ?? [])].filter(([, holder]) => holder === versionId).map(([label]) => label);
-}
-
-/** Looks like a UUID, as AWS recommends. */
-function idFrom(text: string): string {
-  const hex = createHash("sha256").update(`pulumi-rotating-secrets:${text}`).digest("hex");
-  return [8, 12, 16, 20, 32].map((end, i, ends) => hex.slice(ends[i - 1] ?? 0, end)).join("-");
 }

@@ -30,8 +30,8 @@ import {
   nativeLabel,
   PENDING,
   storedRefs,
-  versionIdOf,
 } from "./labels";
+import { versionIdOf } from "../../net/aws/versionId";
 import { COMPANION_SUFFIX, locationOf, type AwsSecretsManagerOptions } from "./options";
 import { damaged, isCurrent, nothingCurrent, otherCurrent } from "./refusals";
 import { AwsSecret, type SecretState } from "./secret";

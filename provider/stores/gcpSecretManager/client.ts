@@ -1,17 +1,13 @@
 /**
  * The calls of the API that the store makes: each with a time limit, cancelled with the run, repeated where it is safe,
  * with payloads checked by their checksum, and answered in plain values.
- *
- * They go to the client's `innerApiCalls`, not to its methods: those write whole requests, payloads included, to the log
- * when GOOGLE_SDK_NODE_LOGGING is set, and cannot be cancelled.
  */
 import type { AdapterContext } from "../../contracts/context";
 import { UnreachableError } from "../../lifecycle/errors";
-import { withDeadline } from "../../net/deadline";
+import { GcpCalls } from "../../net/gcp/client";
 import { durationMs } from "../../net/options";
-import { retrying } from "../../net/retry";
 import { crc32c } from "./crc32c";
-import { CallFailure, failureFrom, hasStatus, type Method, type Status } from "./failures";
+import { hasStatus, type Method } from "./failures";
 import {
   accessedFrom,
   secretFrom,
@@ -26,15 +22,6 @@ import {
 import type { GcpSecretManagerOptions } from "./options";
 import { makeClient, type SdkClient } from "./sdk";
 
-/** How often a call is made that finds nobody, and one that is turned away for a quota, which is counted by the minute. */
-const TRIES: Readonly<Partial<Record<Status, number>>> = { UNAVAILABLE: 4, RESOURCE_EXHAUSTED: 9 };
-/** The longest first wait and the longest of all, in ms: about 30 s in all where a quota is used up. */
-const FIRST_WAIT_MS = 300;
-const LONGEST_WAIT_MS = 15_000;
-
-/** What `innerApiCalls` are: the answer comes first in a list. */
-type InnerCall = (request: object, options: object) => Promise<readonly unknown[]> & { cancel(): void };
-
 export interface SecretChange {
   readonly etag: string;
   readonly aliases?: Readonly<Record<string, number>>;
@@ -43,16 +30,15 @@ export interface SecretChange {
 
 export class SecretsClient {
   private readonly parent: string;
-  private readonly timeoutMs: number;
-  private client: Promise<SdkClient> | undefined;
+  private readonly calls: GcpCalls<SdkClient>;
 
   constructor(
     private readonly options: GcpSecretManagerOptions,
-    private readonly context: AdapterContext,
+    context: AdapterContext,
   ) {
     const { project, location } = options;
     this.parent = `projects/${project}${location === undefined ? "" : `/locations/${location}`}`;
-    this.timeoutMs = durationMs(options.timeout, "10s");
+    this.calls = new GcpCalls(() => makeClient(options), durationMs(options.timeout, "10s"), context);
   }
 
   /** @returns `undefined` when there is none. */
@@ -123,10 +109,8 @@ export class SecretsClient {
   enable = (id: string, version: number) => this.changeVersion("enableSecretVersion", id, version);
   destroy = (id: string, version: number) => this.changeVersion("destroySecretVersion", id, version);
 
-  async close(): Promise<void> {
-    const open = this.client;
-    this.client = undefined;
-    await (await open?.catch(() => undefined))?.close();
+  close(): Promise<void> {
+    return this.calls.close();
   }
 
   /** @returns `undefined` when it is absent, or destroyed for good. */
@@ -139,44 +123,8 @@ export class SecretsClient {
     }
   }
 
-  private async call<T>(method: Method, id: string, request: object, again: "repeat" | "once" = "repeat"): Promise<T> {
-    let tries = 0;
-    const isTransient = (error: unknown) => {
-      tries += 1;
-      if (!(error instanceof CallFailure) || (again === "once" && error.isUncertain)) return false;
-      return tries < (TRIES[error.status] ?? 0);
-    };
-    const policy = { attempts: 100, firstWaitMs: FIRST_WAIT_MS, longestWaitMs: LONGEST_WAIT_MS, isTransient };
-    return retrying(this.context, policy, () => this.callOnce<T>(method, id, request));
-  }
-
-  private async callOnce<T>(method: Method, id: string, request: object): Promise<T> {
-    const bounded = await withDeadline(this.timeoutMs, this.context.signal, async (signal) => {
-      try {
-        const client = await this.open();
-        const call = client.innerApiCalls[method] as InnerCall;
-        // Google's load balancers need to see in a header what the call is about.
-        const headers = { "x-goog-request-params": routing(request) };
-        const answer = call(request, { timeout: this.timeoutMs, retry: null, otherArgs: { headers } });
-        signal.addEventListener("abort", () => answer.cancel(), { once: true });
-        return (await answer)[0] as T;
-      } catch (error) {
-        throw error instanceof Error && error.name === "ConfigurationError" ? error : failureFrom(method, id, error);
-      }
-    });
-    if (bounded.ended === "done") return bounded.value;
-    this.context.signal.throwIfAborted();
-    throw new CallFailure(method, id, "DEADLINE_EXCEEDED");
-  }
-
-  private open(): Promise<SdkClient> {
-    this.client ??= makeClient(this.options).then(async (client) => {
-      await client.initialize();
-      return client;
-    });
-    // A client that found no credentials stays without them: the next call makes another one.
-    this.client.catch(() => (this.client = undefined));
-    return this.client;
+  private call<T>(method: Method, id: string, request: object, again: "repeat" | "once" = "repeat"): Promise<T> {
+    return this.calls.call<T>({ method, subject: id, request, routing: routing(request), again });
   }
 
   private get replication(): object {
@@ -203,13 +151,8 @@ async function unlessAbsent<T>(answer: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** As the client's own methods do it: https://google.aip.dev/client-libraries/4222 */
+/** As the client's own methods do it. */
 function routing(request: { readonly name?: string; readonly parent?: string; readonly secret?: { name?: string } }) {
-  const [key, value] =
-    request.parent !== undefined
-      ? ["parent", request.parent]
-      : request.name !== undefined
-        ? ["name", request.name]
-        : ["secret.name", request.secret?.name ?? ""];
-  return `${encodeURIComponent(key)}=${encodeURIComponent(value)}`;
+  if (request.parent !== undefined) return { parent: request.parent };
+  return request.name === undefined ? { "secret.name": request.secret?.name ?? "" } : { name: request.name };
 }

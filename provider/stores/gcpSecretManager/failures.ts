@@ -6,6 +6,9 @@ import {
   UnreachableError,
   type RotationError,
 } from "../../lifecycle/errors";
+import { CallFailure } from "../../net/gcp/status";
+
+export { CallFailure, hasStatus } from "../../net/gcp/status";
 
 export type Method =
   | "createSecret"
@@ -33,66 +36,6 @@ export const PERMISSIONS: Readonly<Record<Method, string>> = {
   destroySecretVersion: "secretmanager.versions.destroy",
 };
 
-/** gRPC's codes, by number; beside them what comes from before a call is made. */
-const STATUSES = [
-  "OK",
-  "CANCELLED",
-  "UNKNOWN",
-  "INVALID_ARGUMENT",
-  "DEADLINE_EXCEEDED",
-  "NOT_FOUND",
-  "ALREADY_EXISTS",
-  "PERMISSION_DENIED",
-  "RESOURCE_EXHAUSTED",
-  "FAILED_PRECONDITION",
-  "ABORTED",
-  "OUT_OF_RANGE",
-  "UNIMPLEMENTED",
-  "INTERNAL",
-  "UNAVAILABLE",
-  "DATA_LOSS",
-  "UNAUTHENTICATED",
-] as const;
-export type Status = (typeof STATUSES)[number] | "NO_CREDENTIALS";
-
-/** The call may have been carried out, although no answer says so. */
-const UNCERTAIN: ReadonlySet<Status> = new Set([
-  "UNAVAILABLE",
-  "DEADLINE_EXCEEDED",
-  "INTERNAL",
-  "UNKNOWN",
-  "CANCELLED",
-]);
-
-export class CallFailure extends Error {
-  constructor(
-    readonly method: Method,
-    /** The id of the secret. */
-    readonly secret: string,
-    readonly status: Status,
-    /** A code word of Google's, such as `SERVICE_DISABLED`. */
-    readonly reason: string = "",
-  ) {
-    super(`${method} of ${secret}: ${status}`);
-  }
-
-  get isUncertain(): boolean {
-    return UNCERTAIN.has(this.status);
-  }
-}
-
-export function hasStatus(error: unknown, ...statuses: readonly Status[]): error is CallFailure {
-  return error instanceof CallFailure && statuses.includes(error.status);
-}
-
-/** Of what the client threw, only the code and the code word are kept. */
-export function failureFrom(method: Method, secret: string, error: unknown): CallFailure {
-  const { code, reason } = error as { readonly code?: unknown; readonly reason?: unknown };
-  // Everything that comes from the service or the way there has a code of gRPC's; without one it is the log-in.
-  const status: Status = (typeof code === "number" ? STATUSES[code] : undefined) ?? "NO_CREDENTIALS";
-  return new CallFailure(method, secret, status, typeof reason === "string" ? reason : "");
-}
-
 /** Runs `action`; a failed call becomes an error that names the store and what it was doing. */
 export async function translatingFailures<T>(store: Told, doing: string, action: () => Promise<T>): Promise<T> {
   try {
@@ -112,7 +55,8 @@ export interface Told {
 const AGAIN = "What had been done before this call stays. Run again: the next run completes it.";
 
 function translate(failure: CallFailure, store: Told, doing: string): RotationError {
-  const { method, secret, status, reason } = failure;
+  const { subject: secret, status, reason } = failure;
+  const method = failure.method as Method;
   const start = `The store ${store.location} could not ${doing}: `;
   switch (status) {
     case "PERMISSION_DENIED":

@@ -1,49 +1,46 @@
 /** What the user writes to keep a secret in Google Cloud Secret Manager. */
 import { z } from "zod";
 import { payloadFormat } from "../../lifecycle/payload";
-import { describeValue, duration, flag, strictOptions } from "../../net/options";
+import {
+  gcpEndpoint,
+  gcpInsecure,
+  gcpProject,
+  gcpRegion,
+  insecureComplaint,
+  matching,
+  parseEndpoint,
+  type Address,
+} from "../../net/gcp/options";
+import { describeValue, duration, strictOptions } from "../../net/options";
 
-/** https://cloud.google.com/resource-manager/docs/creating-managing-projects; older projects belong to a domain. */
-const PROJECT = /^(?:(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]|\d{6,20})$/;
 /** A secret's id has at most 255 characters, and ours of the companion ends in `-rotation`. */
 const NAME = /^[A-Za-z0-9_-]{1,246}$/;
-const LOCATION = /^[a-z]+(?:-[a-z]+)+\d+$/;
-const ENDPOINT = /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/;
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
-
-function matching(pattern: RegExp, wanted: string) {
-  const error = (issue: { readonly input?: unknown }) => `${wanted}; it is ${describeValue(issue.input)}`;
-  return z.string({ error }).regex(pattern, { error });
-}
-
-const location = (what: string) => matching(LOCATION, `${what} must be a Google Cloud region such as "europe-west3"`);
-
 const replicationError = (issue: { readonly input?: unknown }) =>
   'replication must be "automatic" or a list of one or more regions such as ["europe-west3", "europe-west4"]; ' +
   `it is ${describeValue(issue.input)}`;
 const replication = z.union(
-  [z.literal("automatic"), z.array(location("a location of replication")).min(1, { error: replicationError })],
+  [z.literal("automatic"), z.array(gcpRegion("a location of replication")).min(1, { error: replicationError })],
   { error: replicationError },
 );
 
 export const gcpSecretManagerOptions = strictOptions("a gcpSecretManager store", {
   type: z.literal("gcpSecretManager"),
   /** The id of the project, or its number. What identifies the store: writing the one for the other is a new store. */
-  project: matching(PROJECT, 'project must be the id of a Google Cloud project such as "shop-prod", or its number'),
+  project: gcpProject,
   /**
    * The id of the secret that applications read: letters, digits, hyphen and underscore, up to 246 characters. A second
    * one, `<name>-rotation`, holds what only the rotation needs. Either is made when it is missing.
    */
   name: matching(NAME, "name, the secret's id, must be 1 to 246 letters, digits, hyphens and underscores"),
   /** The region of a regional secret. Absent: a global one. */
-  location: location("location").optional(),
+  location: gcpRegion("location").optional(),
   /**
    * `host:port` to talk to, such as a Private Service Connect endpoint or an emulator. Absent: Google's own,
    * `secretmanager.googleapis.com:443`, for a regional secret `secretmanager.<location>.rep.googleapis.com:443`.
    */
-  endpoint: matching(ENDPOINT, 'endpoint must be "host:port"').optional(),
+  endpoint: gcpEndpoint().optional(),
   /** Plain text and no log-in: for an emulator, so `endpoint` must then be on the loopback interface. Default: false. */
-  insecure: flag("insecure").optional(),
+  insecure: gcpInsecure.optional(),
   /**
    * Where a global secret that this adapter makes is replicated: `"automatic"`, or the regions. It cannot be changed
    * later, and does not count for secrets that exist. Default: `"automatic"`.
@@ -56,12 +53,8 @@ export const gcpSecretManagerOptions = strictOptions("a gcpSecretManager store",
 }).check(({ value, issues }) => {
   const refuse = (path: string, message: string) =>
     issues.push({ code: "custom", path: [path], message, input: value });
-  if (value.insecure === true && !LOOPBACK.test(hostOf(value.endpoint ?? "")))
-    refuse(
-      "insecure",
-      "insecure is for an emulator on this machine only: endpoint must then be on localhost, 127.0.0.1 or [::1]; it is " +
-        describeValue(value.endpoint),
-    );
+  const complaint = value.insecure === true ? insecureComplaint(value.endpoint) : undefined;
+  if (complaint !== undefined) refuse("insecure", complaint);
   if (value.location !== undefined && value.replication !== undefined)
     refuse(
       "replication",
@@ -71,17 +64,8 @@ export const gcpSecretManagerOptions = strictOptions("a gcpSecretManager store",
 
 export type GcpSecretManagerOptions = z.infer<typeof gcpSecretManagerOptions>;
 
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
-
 /** @returns `undefined` for the client's own default. */
 export function addressOf({ endpoint, location: region }: GcpSecretManagerOptions): Address | undefined {
-  if (endpoint !== undefined) return { host: hostOf(endpoint), port: Number(ENDPOINT.exec(endpoint)?.[2]) };
+  if (endpoint !== undefined) return parseEndpoint(endpoint);
   return region === undefined ? undefined : { host: `secretmanager.${region}.rep.googleapis.com`, port: 443 };
-}
-
-function hostOf(endpoint: string): string {
-  return ENDPOINT.exec(endpoint)?.[1] ?? "";
 }

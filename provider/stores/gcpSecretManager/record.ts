@@ -10,11 +10,10 @@
  * annotation  rotation.version.<hash>      one stored version: reference, where it is stored, native versions with it
  * ```
  */
-import { createHash } from "node:crypto";
-import { z } from "zod";
 import type { VersionRef } from "../../contracts/store";
 import { StateError } from "../../lifecycle/errors";
 import { isSameRef } from "../../lifecycle/values";
+import { parseVersion, VERSION_KEY, versionKey, versionText, type RecordedVersion } from "../../net/gcp/versionRecord";
 import type { SecretInfo } from "./messages";
 
 /** https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets#Secret.FIELDS.annotations */
@@ -23,23 +22,8 @@ const LEDGER = "ledger";
 const CHANGE = "rotation.change";
 const NATIVE = "rotation.native";
 const INTENT = "rotation.intent";
-const VERSION = "rotation.version.";
 
-const numbers = z.array(z.int().min(1));
-const keptVersion = z.strictObject({
-  version: z.int(),
-  token: z.string().min(1),
-  /** The versions of the companion that hold the parts of the document, in their order. */
-  document: numbers.min(1),
-  /** The versions of the native secret that hold its payload. */
-  native: numbers,
-});
-
-export interface Kept {
-  readonly ref: VersionRef;
-  readonly document: readonly number[];
-  readonly native: readonly number[];
-}
+export type Kept = RecordedVersion;
 
 export interface Rotation {
   /** Grows by one at every change. */
@@ -74,7 +58,7 @@ export function decodeRotation(info: SecretInfo, location: string): Rotation {
     accountedFor: accounted === undefined ? undefined : Number(accounted) || 0,
     intent: annotations[INTENT],
     versions: Object.entries(annotations)
-      .filter(([key]) => key.startsWith(VERSION))
+      .filter(([key]) => key.startsWith(VERSION_KEY))
       .map(([key, text]) => decodeKept(key, text, location))
       .sort((a, b) => a.ref.version - b.ref.version || (a.ref.token < b.ref.token ? -1 : 1)),
   };
@@ -89,8 +73,7 @@ export function encodeRotation(rotation: Rotation, info: SecretInfo, location: s
     ...(rotation.accountedFor === undefined ? {} : { [NATIVE]: String(rotation.accountedFor) }),
     ...(rotation.intent === undefined ? {} : { [INTENT]: rotation.intent }),
   };
-  for (const { ref, document, native } of rotation.versions)
-    annotations[keyOf(ref)] = JSON.stringify({ version: ref.version, token: ref.token, document, native });
+  for (const kept of rotation.versions) annotations[versionKey(kept.ref)] = versionText(kept);
   const bytes = Object.entries(annotations).reduce((sum, pair) => sum + Buffer.byteLength(pair.join("")), 0);
   if (bytes > MAX_ANNOTATION_BYTES)
     throw new StateError(
@@ -117,25 +100,12 @@ export function changed(rotation: Rotation, ref: VersionRef, change: (kept: Kept
   return { ...rotation, versions: rotation.versions.map((kept) => (isSameRef(kept.ref, ref) ? change(kept) : kept)) };
 }
 
-function keyOf({ token }: VersionRef): string {
-  return VERSION + createHash("sha256").update(token).digest("hex").slice(0, 32);
-}
-
 function decodeKept(key: string, text: string, location: string): Kept {
-  const parsed = keptVersion.safeParse(parseJson(text));
-  if (!parsed.success)
+  const kept = parseVersion(text);
+  if (kept === undefined)
     throw new StateError(
       `The store ${location} is damaged: the annotation ${key} was changed by somebody else. Nothing was changed. Put ` +
         "it back as it was: the audit log of Google Cloud has it.",
     );
-  const { version, token, document, native } = parsed.data;
-  return { ref: { version, token }, document, native };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  return kept;
 }

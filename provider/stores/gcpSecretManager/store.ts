@@ -16,6 +16,7 @@ import type { LedgerSnapshot, Payload, Revision, SecretStore, StoredVersion, Ver
 import { ConfigurationError, ConflictError, StateError } from "../../lifecycle/errors";
 import { isSameRef } from "../../lifecycle/values";
 import { parsePayload } from "../../lifecycle/payload";
+import { companionOf } from "../../net/gcp/versionRecord";
 import { SecretsClient } from "./client";
 import { Companion } from "./companion";
 import { encodeDocument, MAX_PAYLOAD_BYTES } from "./documents";
@@ -48,7 +49,7 @@ class GcpSecretManagerStore implements SecretStore {
     const { project, name, location: region, format } = options;
     this.location = `gcp:${project}${region === undefined ? "" : `/${region}`}/${name}`;
     this.client = new SecretsClient(options, context);
-    const companion = new Companion(`${name}-rotation`, this.location, this.client, context);
+    const companion = new Companion(companionOf(name), this.location, this.client, context);
     const native = new Native(name, this.client, context);
     const holders = new Holders(companion, native, format);
     this.parts = { location: this.location, format, companion, native, holders, context };

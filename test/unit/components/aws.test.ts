@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { AwsSecret, type AwsSecretArgs } from "../../../components/aws";
+import * as pulumi from "@pulumi/pulumi";
+import { AwsSecret, lambdaPolicy, type AwsSecretArgs } from "../../../components/aws";
 import { isKnown, namesBefore, run, valueOf, type Lookup } from "./support";
 
 const SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:orders/db-a1B2c3";
@@ -248,5 +249,54 @@ describe("AwsSecret", () => {
     const { secretProviderClass, ecs } = (await valueOf(value.references))!;
     assert.deepEqual(secretProviderClass.jmesPath, [{ path: '"user-name"', objectAlias: "user-name" }]);
     assert.deepEqual(ecs.fields, { "user-name": `${SECRET}:user-name::` });
+  });
+});
+
+describe("lambdaPolicy", () => {
+  const functionArn = "arn:aws:lambda:eu-west-1:123456789012:function:orders";
+  const versions = `${functionArn}:*`;
+  const FUNCTION = {
+    Sid: "Function",
+    Effect: "Allow",
+    Action: [
+      "lambda:GetAlias",
+      "lambda:GetFunctionConfiguration",
+      "lambda:GetProvisionedConcurrencyConfig",
+      "lambda:ListVersionsByFunction",
+      "lambda:PublishVersion",
+      "lambda:UpdateAlias",
+      "lambda:UpdateFunctionConfiguration",
+    ],
+    Resource: [functionArn, versions],
+  };
+  const made = async (more: object) => {
+    const ran = await run(() => lambdaPolicy({ functionArn: pulumi.output(functionArn), ...more }));
+    assert.deepEqual(ran.made, [], "it makes nothing");
+    return JSON.parse((await valueOf(ran.value))!) as { Statement: object[] };
+  };
+
+  it("lets the one function be moved, and nothing else", async () => {
+    assert.deepEqual(await made({}), { Version: "2012-10-17", Statement: [FUNCTION] });
+  });
+
+  it("lets versions be invoked and deleted only where it is asked to, and never the function", async () => {
+    const { Statement } = await made({ probe: true, keepVersions: true });
+    assert.deepEqual(Statement, [
+      FUNCTION,
+      { Sid: "Probe", Effect: "Allow", Action: ["lambda:InvokeFunction"], Resource: [versions] },
+      { Sid: "Aliases", Effect: "Allow", Action: ["lambda:ListAliases"], Resource: [functionArn] },
+      { Sid: "Versions", Effect: "Allow", Action: ["lambda:DeleteFunction"], Resource: [versions] },
+    ]);
+  });
+
+  it("lets the key of the variables be used through Lambda alone", async () => {
+    const { Statement } = await made({ keyArn: KEY });
+    assert.deepEqual(Statement[1], {
+      Sid: "Key",
+      Effect: "Allow",
+      Action: ["kms:CreateGrant", "kms:Decrypt", "kms:Encrypt"],
+      Resource: [KEY],
+      Condition: { StringEquals: { "kms:ViaService": "lambda.eu-west-1.amazonaws.com" } },
+    });
   });
 });

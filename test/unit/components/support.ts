@@ -17,6 +17,8 @@ export interface Lookup {
 interface World {
   /** What a provider adds to the inputs. */
   readonly outputs?: (type: string, inputs: Record<string, any>) => object;
+  /** Of a resource that is there. Default: made of its name. */
+  readonly id?: (type: string, name: string) => string;
   /** What a look-up answers. */
   readonly lookup?: (lookup: Lookup) => object;
   /** In a preview nothing is there yet: no resource has an id. */
@@ -44,7 +46,7 @@ export async function run<T>(
         const ignoreChanges = ignored.get(`${type} ${name}`);
         made.push({ type, name, inputs: inputs as Made["inputs"], ...(ignoreChanges ? { ignoreChanges } : {}) });
         return {
-          id: world.preview ? undefined : `id of ${name}`,
+          id: world.preview ? undefined : (world.id?.(type, name) ?? `id of ${name}`),
           state: { ...(inputs as object), ...world.outputs?.(type, inputs as Record<string, any>) },
         };
       },

@@ -1,0 +1,2 @@
+export { createEcsConsumer } from "./consumer";
+export { ecsConsumerOptions, type EcsConsumerOptions } from "./options";
