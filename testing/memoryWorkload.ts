@@ -45,6 +45,7 @@ export const memoryConsumerOptions = z.strictObject({
   wave: z.number().optional(),
   pinned: z.boolean().optional(),
   readersCacheMs: z.number().optional(),
+  declared: z.boolean().optional(),
 });
 
 export function createMemoryConsumer(options: z.infer<typeof memoryConsumerOptions>): Consumer {
@@ -55,6 +56,7 @@ export function createMemoryConsumer(options: z.infer<typeof memoryConsumerOptio
     pinned: options.pinned ?? true,
     ...(options.readersCacheMs === undefined ? {} : { readersCacheMs: options.readersCacheMs }),
     hasEvidence: true,
+    isDeclared: options.declared ?? false,
     async roll(target: RollTarget) {
       workload.rolls++;
       for (const secret of target.secrets) {

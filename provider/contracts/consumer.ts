@@ -31,6 +31,11 @@ export interface Consumer {
   /** Whether `confirm` rests on evidence of what the workload really uses. */
   readonly hasEvidence: boolean;
   /**
+   * Whether a resource of the program moves it, and it is only waited for and looked at: its evidence speaks for the
+   * rollout's `dependents` too. Absent: it is not.
+   */
+  readonly isDeclared?: boolean;
+  /**
    * Moves the workload to the target and waits until it serves again.
    * @throws ConsumerError when it does not.
    */

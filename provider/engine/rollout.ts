@@ -235,7 +235,8 @@ function missingEvidence(
         property: "consumers",
         reason: `consumers: ${consumer.name} has no way to show which version it uses. ${choices}`,
       });
-  if (inputs.dependents > 0 && !asked)
+  const looked = consumers.some((consumer) => consumer.isDeclared && consumer.hasEvidence);
+  if (inputs.dependents > 0 && !asked && !looked)
     failures.push({
       property: "dependents",
       reason: `dependents: nothing shows which version the ${inputs.dependents} resources of the program use. ${choices}`,

@@ -57,10 +57,10 @@ describe("how far a roll-out is", () => {
       workloadOf(
         "Deployment",
         {},
-        { conditions: [{ type: "ReplicaFailure", status: "True", reason: "FailedCreate" }] },
+        { conditions: [{ type: "ReplicaFailure", status: "True", message: "exceeded quota: small" }] },
       ),
       "waiting",
-      /pods cannot be made \(FailedCreate\)/,
+      /pods cannot be made: exceeded quota: small/,
     ],
     ["a StatefulSet is done", workloadOf("StatefulSet", { replicas: 3 }, set), "done", /3 of 3/],
     [
@@ -173,7 +173,15 @@ describe("what a pod says of itself", () => {
     assert.match(trouble?.detail ?? "", /\(a bx+\.\.\.\)/);
     assert.match(describeWaiting(podOf(waiting("PodInitializing")), []), /container app waits \(PodInitializing\)/);
     const warned = describeWaiting(podOf({}), [{ reason: "FailedCreatePodSandBox", message: "no network." }]);
-    assert.equal(warned, "pod orders-1 is not ready, last event FailedCreatePodSandBox: no network");
+    const probed = podOf({}, {});
+    const unhealthy = (message: string) => describeWaiting(probed, [{ reason: "Unhealthy", message }]);
+    assert.match(
+      unhealthy("Readiness probe failed: password hunter2 refused"),
+      /Unhealthy \(Readiness probe failed\)$/,
+    );
+    const http = "Readiness probe failed: HTTP probe failed with statuscode: 503";
+    assert.ok(unhealthy(http).endsWith(`Unhealthy (${http})`));
+    assert.equal(warned, "pod orders-1 is not ready, its last event: FailedCreatePodSandBox (no network)");
   });
 });
 

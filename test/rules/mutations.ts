@@ -346,8 +346,16 @@ export const MUTATIONS: readonly Mutation[] = [
     rule: 6,
     name: "takes resources of the program for moved because the engine went past them",
     file: "provider/engine/rollout.ts",
-    find: "if (inputs.dependents > 0 && !asked)",
+    find: "if (inputs.dependents > 0 && !asked && !looked)",
     replace: "if (false)",
+    caughtBy: [USERS, "is refused in check() where nothing shows what is used, unless the program says so"],
+  },
+  {
+    rule: 6,
+    name: "takes a consumer's evidence for that of the program's own resources",
+    file: "provider/engine/rollout.ts",
+    find: "consumer.isDeclared && consumer.hasEvidence",
+    replace: "consumer.hasEvidence",
     caughtBy: [USERS, "is refused in check() where nothing shows what is used, unless the program says so"],
   },
   {

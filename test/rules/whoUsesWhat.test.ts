@@ -218,8 +218,20 @@ describe("who uses what", () => {
         await site.fails(secret(), rollout({ dependents: 2 })),
         /nothing shows which version the 2 resources/,
       );
+      const moved = [{ type: "memory", name: "api" }];
+      assert.match(
+        await site.fails(secret(), rollout({ dependents: 2, consumers: moved })),
+        /nothing shows which version the 2 resources/,
+      );
       assert.match(await site.fails(secret(), rollout({ consumers: [] })), /there is nothing to roll and nothing that/);
       await site.up(secret(), rollout({ dependents: 2, evidence: "engine" }));
+    });
+
+    it("rests on a consumer that looks at what the program declares", async () => {
+      const looked = [{ type: "memory", name: "api", declared: true }];
+      await site.up(secret(), rollout({ dependents: 2, consumers: looked }));
+      assert.match(site.events("confirmed")[0]?.reason ?? "", /evidence: adoption/);
+      assert.deepEqual((await site.ledger()).rollouts[ORDERS]?.pinned, false);
     });
 
     it("says in the trail what it rests on", async () => {

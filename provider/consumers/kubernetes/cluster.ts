@@ -112,7 +112,7 @@ export class Cluster {
   }
 
   /** Its warnings, the latest last. */
-  async listWarnings({ metadata: { uid } }: Pod): Promise<PodEvent[]> {
+  async listWarnings({ metadata: { uid } }: Pick<Pod | Workload, "metadata">): Promise<PodEvent[]> {
     const { namespace } = this;
     const fieldSelector = `involvedObject.uid=${uid},type=Warning`;
     const events = await this.all({ verb: "list", resource: EVENTS }, async ({ core }, page) => {

@@ -32,6 +32,7 @@ export class KubernetesConsumer implements Consumer {
   readonly pinned: boolean;
   readonly readersCacheMs: number;
   readonly hasEvidence: boolean;
+  readonly isDeclared: boolean;
   private readonly cluster: Cluster;
   private readonly annotationOnly: boolean;
 
@@ -48,7 +49,8 @@ export class KubernetesConsumer implements Consumer {
     this.readersCacheMs = described.readersCacheMs ?? 0;
     this.annotationOnly = options.annotationOnly ?? false;
     // What the program declares is used from the moment the engine applies it, before it is rolled.
-    this.pinned = !this.annotationOnly && !options.declared;
+    this.isDeclared = options.declared ?? false;
+    this.pinned = !this.annotationOnly && !this.isDeclared;
     this.hasEvidence = !this.annotationOnly || adoption !== undefined;
     const location = `Consumer "${name}"`;
     const calls = new Calls({ location, namespace, timeout: requestTimeout, advice: ADVICE }, context, () =>
@@ -72,7 +74,7 @@ export class KubernetesConsumer implements Consumer {
   }
 
   async confirm(target: RollTarget): Promise<Adoption> {
-    const { name, adoptionTimeout, adoption, interval, declared } = this.options;
+    const { name, adoptionTimeout, adoption, interval } = this.options;
     const timeoutMs = durationMs(adoptionTimeout, "60s");
     const wanted = await this.find(target);
     const seen = await waitUntil<Seen>(
@@ -81,12 +83,12 @@ export class KubernetesConsumer implements Consumer {
         intervalMs: durationMs(interval, "1s"),
         timeoutMs,
         ask: () => this.look(wanted),
-        good: ({ adopted, isElsewhere }) => adopted || (isElsewhere === true && !declared),
+        good: ({ adopted, isElsewhere }) => adopted || (isElsewhere === true && !this.isDeclared),
         describe: ({ detail }) => detail,
       },
       this.context,
     );
-    const late = seen.isElsewhere && !declared ? "" : `not within ${describeDuration(timeoutMs)}: `;
+    const late = seen.isElsewhere && !this.isDeclared ? "" : `not within ${describeDuration(timeoutMs)}: `;
     if (!seen.adopted) return { adopted: false, detail: `${late}${seen.detail}` };
     if (adoption) {
       const request = { consumer: name, adoption, timeout: adoptionTimeout, interval };
@@ -154,7 +156,7 @@ export class KubernetesConsumer implements Consumer {
     for (let attempt = 1; attempt <= APPLY_ATTEMPTS; attempt++) {
       const decided = plan(workload, wanted, this.annotationOnly);
       if (decided.is === "there") return;
-      if (decided.is === "impossible" || this.options.declared)
+      if (decided.is === "impossible" || this.isDeclared)
         throw decided.is === "impossible"
           ? new ConsumerError(
               `Consumer "${this.name}": ${describeWorkload(workload)} was changed meanwhile: ${decided.why}.`,

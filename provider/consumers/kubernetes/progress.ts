@@ -63,7 +63,9 @@ function isOfRolloutBefore({ lastUpdateTime }: Condition, { metadata }: Workload
 /** That pods cannot be made, by a quota or a policy, is said there. */
 function withFailure(detail: string, conditions: readonly Condition[]): string {
   const failure = conditions.find(({ type, status }) => type === "ReplicaFailure" && status === "True");
-  return failure ? `${detail}; pods cannot be made (${failure.reason ?? "ReplicaFailure"})` : detail;
+  return failure
+    ? `${detail}; pods cannot be made: ${failure.message ?? failure.reason ?? "no reason is told"}`
+    : detail;
 }
 
 /** https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#rolling-updates */

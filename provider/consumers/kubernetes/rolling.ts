@@ -13,7 +13,7 @@ import { plan } from "./plan";
 import { isOfTemplate, podsOf } from "./pods";
 import { progressOf } from "./progress";
 import type { Wanted } from "./readers";
-import { describeWaiting, mayHangOnVolume, troubleOf, type Trouble } from "./trouble";
+import { describeEvent, describeWaiting, mayHangOnVolume, troubleOf, type Trouble } from "./trouble";
 import { describeWorkload, isFinished, isReady, type Pod, type Workload } from "./workload";
 
 /** How long a pod must be in trouble until it counts: some of it passes, such as a Secret that a node has not seen yet. */
@@ -41,6 +41,8 @@ export async function awaitRollout(rolling: Rolling): Promise<void> {
   const { options, context, target, workloads } = rolling;
   const timeoutMs = durationMs(options.timeout, "10m");
   const watches = workloads.map((workload) => new Watch(workload, rolling));
+  // The platform's words go into the log too.
+  const redact = redactorFor(target);
   const last = await waitUntil<Look>(
     {
       what: `consumer "${options.name}" to roll to ${describeTarget(target)}`,
@@ -48,7 +50,7 @@ export async function awaitRollout(rolling: Rolling): Promise<void> {
       timeoutMs,
       ask: () => look(watches),
       good: ({ failed, waiting }) => failed !== undefined || waiting.length === 0,
-      describe: ({ waiting }) => waiting.join("; "),
+      describe: ({ waiting }) => redact(waiting.join("; ")),
     },
     context,
   );
@@ -56,7 +58,7 @@ export async function awaitRollout(rolling: Rolling): Promise<void> {
   const late = `not within ${describeDuration(timeoutMs)}: ${last.waiting.join("; ")}`;
   const details = last.failed ?? `${late}${await whatTheyWaitFor(watches)}`;
   throw new ConsumerError(
-    `Consumer "${options.name}" does not come up with ${describeTarget(target)}: ${redactorFor(target)(details)}. Pods of the ` +
+    `Consumer "${options.name}" does not come up with ${describeTarget(target)}: ${redact(details)}. Pods of the ` +
       `version before are kept by the workload's own strategy for as long as it can. Look at: kubectl describe pod -n ` +
       `${options.namespace}. It may be rolled again, to this or another version, at any time.`,
   );
@@ -74,7 +76,7 @@ async function look(watches: readonly Watch[]): Promise<Look> {
 
 async function whatTheyWaitFor(watches: readonly Watch[]): Promise<string> {
   const details: string[] = [];
-  for (const watch of watches) details.push(...(await watch.whatPodsWaitFor()));
+  for (const watch of watches) details.push(...(await watch.whatItWaitsFor()));
   return details.map((detail) => `; ${detail}`).join("");
 }
 
@@ -107,23 +109,28 @@ class Watch {
     for (const pod of blocking) await this.deleteBlocking(workload, pod);
     const troubles = await this.troubles(pods);
     const words = troubles.length === 0 ? detail : `${detail}; ${troubles.map((one) => one.detail).join("; ")}`;
-    if (progress.is === "failed") return { failed: `${words}${await this.waits(pods, troubles)}`, waiting: [] };
+    if (progress.is === "failed") {
+      const more = troubles.length > 0 ? [] : await this.whatIsSaid(workload, pods);
+      return { failed: [words, ...more].join("; "), waiting: [] };
+    }
     const isSure = troubles.some((trouble) => trouble.isCertain || this.isSettled(trouble));
     return isSure ? { failed: words, waiting: [] } : { waiting: [words] };
   }
 
-  async whatPodsWaitFor(): Promise<string[]> {
+  /** For when the time is over. */
+  async whatItWaitsFor(): Promise<string[]> {
     if (this.done) return [];
     const workload = await this.rolling.cluster.getWorkload(this.first.kind, this.first.metadata.name);
-    if (!workload) return [];
-    const { pods } = await this.newPods(workload);
-    const [first] = pods.filter((pod) => !isReady(pod));
-    return first ? [describeWaiting(first, await this.rolling.cluster.listWarnings(first))] : [];
+    return workload ? this.whatIsSaid(workload, (await this.newPods(workload)).pods) : [];
   }
 
-  private async waits(pods: readonly Pod[], troubles: readonly Trouble[]): Promise<string> {
-    const [first] = troubles.length > 0 ? [] : pods.filter((pod) => !isReady(pod));
-    return first ? `; ${describeWaiting(first, await this.rolling.cluster.listWarnings(first))}` : "";
+  /** Of the first pod that is not ready; where there is none, of the workload, whose pods perhaps cannot be made. */
+  private async whatIsSaid(workload: Workload, pods: readonly Pod[]): Promise<string[]> {
+    const { cluster } = this.rolling;
+    const [pod] = pods.filter((one) => !isReady(one));
+    if (pod) return [describeWaiting(pod, await cluster.listWarnings(pod))];
+    const last = (await cluster.listWarnings(workload)).at(-1);
+    return last ? [`its last event: ${describeEvent(last)}`] : [];
   }
 
   /** Those of the template as it is now, and those of another one that keep them from being made. */

@@ -58,10 +58,19 @@ export function describeWaiting(pod: Pod, events: readonly PodEvent[]): string {
   const unscheduled = pod.status?.conditions?.find(({ type, status }) => type === "PodScheduled" && status === "False");
   if (unscheduled) return `pod ${name} is not scheduled: ${words(unscheduled.message ?? unscheduled.reason)}`;
   const warning = events.at(-1);
-  if (warning) return `pod ${name} is not ready, last event ${warning.reason ?? ""}: ${words(warning.message)}`;
+  if (warning) return `pod ${name} is not ready, its last event: ${describeEvent(warning)}`;
   const waiting = statuses(pod).find(({ state }) => state?.waiting);
   const why = waiting ? `, container ${waiting.name} waits (${waiting.state?.waiting?.reason ?? "no reason"})` : "";
   return `pod ${name} is not ready${pod.status?.phase === "Running" ? ", though it runs" : why}`;
+}
+
+export function describeEvent({ reason = "", message = "" }: PodEvent): string {
+  // What a probe got is the application's own words, which may be anything.
+  const said =
+    reason === "Unhealthy"
+      ? /^\w+ probe (failed|errored)(: HTTP probe failed with statuscode: \d+)?/.exec(message)?.[0]
+      : message;
+  return `${reason} (${words(said)})`;
 }
 
 function containerTrouble(

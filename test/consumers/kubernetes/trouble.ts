@@ -143,6 +143,21 @@ export function describeTrouble(site: () => Site): void {
       );
     });
 
+    it("tells why pods cannot be made, when the time is over", async () => {
+      for (const kind of ["Deployment", "StatefulSet"] as const) {
+        const name = site().newName();
+        const [, v2] = [await site().publish(name, 1), await site().publish(name, 2)];
+        await site().deploy(kind, name, podWithEnvFrom(`${name}-v1-e1`), { replicas: 1 });
+        // That there is none is only found when a pod is made.
+        const priority = [{ op: "add", path: "/spec/template/spec/priorityClassName", value: "no-such-class" }];
+        await site().patch(kind, name, priority);
+        const consumer = await site().consumer({ workload: { kind, name }, timeout: "2s" });
+        const error = await failureOf(consumer.roll(targetOf(v2)));
+        assert.ok(error instanceof ConsumerError);
+        assert.match(error.message, /no PriorityClass with name no-such-class was found/);
+      }
+    });
+
     it("is told by the Deployment's own deadline, and what failed before does not count for what follows", async () => {
       const name = site().newName();
       const [v1, v2] = [await site().publish(name, 1), await site().publish(name, 2)];
