@@ -18,6 +18,15 @@ export { check } from "./components/checks";
 export { consumer } from "./components/consumers";
 export { Rollout, type CheckResult, type RolloutArgs } from "./components/rollout";
 export {
+  RotatingAwsAccessKey,
+  type AwsIamConnection,
+  type RotatingAwsAccessKeyArgs,
+} from "./components/rotatingAwsAccessKey";
+export {
+  RotatingVaultAppRoleSecretId,
+  type RotatingVaultAppRoleSecretIdArgs,
+} from "./components/rotatingVaultAppRoleSecretId";
+export {
   RotatingPostgresRole,
   type PostgresConnectionArgs,
   type RotatingPostgresRoleArgs,

@@ -10,12 +10,12 @@ import {
 } from "../provider/lifecycle/ledger";
 import { decideRetirement } from "../provider/lifecycle/retirement";
 import type { Use } from "../provider/lifecycle/values";
-import { durationMs } from "../provider/inputs/common";
 import type { SecretVersionInputs } from "../provider/inputs/secretVersion";
 import { isKnownDead } from "../provider/rotation/process";
 import type { Parts } from "../provider/rotation/session";
 import { reportOf, type IncidentReport } from "../provider/triggers/incidents";
-import { decideSchedule, type Schedule } from "../provider/triggers/schedule";
+import { compileSchedule, type ScheduleText } from "../provider/triggers/compile";
+import { decideSchedule } from "../provider/triggers/schedule";
 import type { Trail } from "./trail";
 
 export interface SecretStatus {
@@ -35,8 +35,9 @@ export interface SecretStatus {
   readonly confirmed: boolean;
   readonly unconfirmedBy: readonly string[];
   readonly schedule: {
-    readonly every: string;
-    readonly nextAt: string;
+    /** What makes it due. */
+    readonly why: string;
+    readonly nextAt: string | null;
     readonly due: boolean;
     readonly waiting?: string;
   } | null;
@@ -136,7 +137,7 @@ export function statusOf(
   };
 }
 
-/** As the program says; of another stack's secret only the interval is known. */
+/** As the program says; of another stack's secret as its ledger does. */
 function scheduleOf(
   ledger: LedgerState,
   active: VersionRecord,
@@ -144,20 +145,13 @@ function scheduleOf(
   now: number,
 ): SecretStatus["schedule"] {
   const { everyMs } = ledger.declared;
-  const schedule: Schedule | null = declared
-    ? {
-        every: declared.every,
-        everyMs: durationMs(declared.every),
-        ...(declared.window ? { window: declared.window as never } : {}),
-      }
-    : everyMs === null
-      ? null
-      : { every: describeDuration(everyMs), everyMs };
-  if (!schedule) return null;
-  const { nextAt, due, waiting } = decideSchedule(schedule, active, now);
+  const told = declared ?? (ledger.declared.schedule as ScheduleText | undefined);
+  const schedule = compileSchedule(told ?? (everyMs === null ? {} : { every: `${everyMs}ms` }));
+  const { nextAt, due, waiting, why } = decideSchedule(schedule, active, ledger.identity, now);
+  if (why === undefined) return null;
   return {
-    every: schedule.every,
-    nextAt: at(nextAt),
+    why: told || everyMs === null ? why : why.replace(`${everyMs}ms`, describeDuration(everyMs)),
+    nextAt: iso(nextAt),
     due: due !== null,
     ...(waiting === undefined ? {} : { waiting }),
   };

@@ -78,9 +78,8 @@ function stateLine({ status, phase, confirmed, lastFailure }: SecretStatus): str
 function dueLine({ schedule }: SecretStatus): string {
   if (!schedule) return "only by an event or changed inputs";
   if (schedule.waiting) return schedule.waiting;
-  return schedule.due
-    ? `now (every ${schedule.every}, since ${schedule.nextAt})`
-    : `${schedule.nextAt} (every ${schedule.every})`;
+  const { due, nextAt, why } = schedule;
+  return due ? `now (${why}, since ${nextAt})` : `${nextAt ?? "never"} (${why})`;
 }
 
 function confirmation({ confirmed, confirmedAt, evidence }: SecretStatus["rollouts"][number]): string {

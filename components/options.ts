@@ -34,25 +34,75 @@ export interface Descriptor {
 }
 
 /**
- * A length of time as text: `90s`, `15m`, `36h`, `90d`, `2w`, or ISO 8601 such as `P90D`. Months and years are refused:
- * they have no fixed length.
+ * A length of time as text: `90s`, `15m`, `36h`, `90d`, `2w`, or ISO 8601 such as `P90D`. Months and years are refused,
+ * but for `schedule.every`: they have no fixed length.
  */
 export type DurationText = string;
 
+/** A time of the week in which a scheduled rotation may start. */
+export interface WindowArgs {
+  /** Days on which the window opens. Absent: every day. */
+  readonly days?: readonly ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[];
+  /** `HH:MM`, as a clock on the wall shows it: an hour that the clocks leave out opens nothing, one that comes twice opens twice. */
+  readonly from: string;
+  /** `HH:MM`; at or before `from` it means the next day. */
+  readonly to: string;
+  /** An IANA time zone. @default that of the schedule */
+  readonly timeZone?: string;
+}
+
+/** Days on which no scheduled rotation starts. */
+export interface BlackoutArgs {
+  /** The first day: `2026-12-20`, or `12-20` for every year. */
+  readonly from: string;
+  /** The last day, in the same form. A yearly one may go over New Year: `12-20` to `01-03`. */
+  readonly to: string;
+  /** An IANA time zone. @default that of the schedule */
+  readonly timeZone?: string;
+  /** For people: it is said where something waits. */
+  readonly reason?: string;
+}
+
+/**
+ * When a version is due. Give `every` or `cron`; or `renewBefore` alone, where the issuer ends a version by itself. Only
+ * what is due by schedule or because it expires waits for windows and blackouts; an event and changed inputs never do.
+ */
 export interface ScheduleArgs {
-  /** How old a version may become. Longer than grace, soak and bake time together. */
-  readonly every: DurationText;
-  /** When a scheduled rotation may start. Absent: at any time. Never holds back an event. */
-  readonly window?: {
-    /** Days on which the window opens. Absent: every day. */
-    readonly days?: readonly ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[];
-    /** `HH:MM`. */
-    readonly from: string;
-    /** `HH:MM`; at or before `from` it means the next day. */
-    readonly to: string;
-    /** An IANA time zone. @default "UTC" */
-    readonly timeZone?: string;
-  };
+  /**
+   * How old a version becomes: a length of time, or calendar months and years in ISO 8601 (`P3M`, `P1Y`) in `timeZone`.
+   * From the 31st it comes to the last day of a shorter month. Longer than grace, soak and bake time together.
+   */
+  readonly every?: DurationText;
+  /**
+   * Five fields: minute, hour, day of the month, month, day of the week; `L` is the last day, `MON#2` the second Monday.
+   * A time that the clocks leave out counts as they are moved past it, one that they show twice counts once.
+   */
+  readonly cron?: string;
+  /** An IANA time zone for `cron`, for months in `every`, and for windows and blackouts that name none. @default "UTC" */
+  readonly timeZone?: string;
+  /** When a scheduled rotation may start. Absent: at any time. */
+  readonly window?: WindowArgs;
+  /** Several, instead of `window`: one of them has to be open. */
+  readonly windows?: readonly WindowArgs[];
+  /** Days on which no scheduled rotation starts, such as a freeze. @default none */
+  readonly blackouts?: readonly BlackoutArgs[];
+  /**
+   * How long before its issuer ends it a version is replaced: a length of time, or a part of its life between 0 and 1. At
+   * most half of its life. From half of that time on neither a window nor a blackout holds it back. @default 1/3
+   */
+  readonly renewBefore?: DurationText | number;
+  /**
+   * Everything comes earlier by a part of this, which is always the same for a secret, so that secrets of one age do not
+   * fall due together. Never later. Shorter than the time between two rotations. @default "0s"
+   */
+  readonly jitter?: DurationText;
+  /**
+   * A version is not due by schedule before it is that old; a time of `cron` that comes sooner is left out. Does not hold
+   * back events and changed inputs, nor what is about to expire. @default "0s"
+   */
+  readonly minAge?: DurationText;
+  /** A version that is that old is due, and neither a window nor a blackout holds it back. Longer than `every`. @default no limit */
+  readonly maxAge?: DurationText;
 }
 
 export interface RetirementArgs {
@@ -107,7 +157,7 @@ export interface RotationArgs {
   readonly store: pulumi.Input<Descriptor>;
   /** Further stores that get the same versions. @default none */
   readonly replicas?: pulumi.Input<pulumi.Input<Descriptor>[]>;
-  /** When a version is due. Absent: only events and changed inputs rotate. */
+  /** When a version is due. Absent: only events, changed inputs and what expires by itself rotate. */
   readonly schedule?: pulumi.Input<ScheduleArgs>;
   readonly retirement?: pulumi.Input<RetirementArgs>;
   /**

@@ -30,6 +30,13 @@ export class RotatingSecret extends pulumi.ComponentResource {
   readonly fingerprint: pulumi.Output<string>;
   /** Public facts at the issuer, such as the role name. */
   readonly issued: pulumi.Output<Record<string, string>>;
+  /**
+   * When a run in time begins with the next rotation, RFC 3339, windows and blackouts counted in. Events may rotate
+   * earlier, runs may come later. Absent where nothing makes it due, and in a state of an older package until an update.
+   */
+  readonly nextRotationAt: pulumi.Output<string | undefined>;
+  /** Why then, for people: `every 90d; due 2026-12-25T00:00:00Z, then waits for …`. */
+  readonly nextRotationWhy: pulumi.Output<string | undefined>;
   /** For a `Rollout` of another stack: export it there and read it with a `StackReference`. */
   readonly link: pulumi.Output<SecretLink>;
   /** The resource that is replaced. */
@@ -52,11 +59,13 @@ export class RotatingSecret extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    const { version, ref, fingerprint, issued } = this.secretVersion;
+    const { version, ref, fingerprint, issued, nextRotationAt, nextRotationWhy } = this.secretVersion;
     this.version = version;
     this.ref = ref;
     this.fingerprint = fingerprint;
     this.issued = issued;
+    this.nextRotationAt = nextRotationAt;
+    this.nextRotationWhy = nextRotationWhy;
     this.link = linkOf(name, store, this.secretVersion);
     this.registerOutputs();
   }

@@ -22,9 +22,22 @@ export interface KindAdapter extends Adapter<CredentialKind> {
 type Family<A> = Readonly<Record<string, () => Promise<A>>>;
 
 export const kinds: Family<KindAdapter> = {
+  awsAccessKey: async () => {
+    const module = await import("./kinds/awsAccessKey/index.js");
+    return {
+      options: module.awsAccessKeyOptions,
+      create: module.createAwsAccessKeyKind,
+      inputPolicy: module.inputPolicy,
+    };
+  },
   postgresRole: async () => {
     const module = await import("./kinds/postgres/index.js");
     return { options: module.postgresOptions, create: module.createPostgresKind, inputPolicy: module.inputPolicy };
+  },
+  vaultAppRoleSecretId: async () => {
+    const module = await import("./kinds/vaultAppRoleSecretId/index.js");
+    const { vaultAppRoleSecretIdOptions: options, createVaultAppRoleSecretIdKind: create, inputPolicy } = module;
+    return { options, create, inputPolicy };
   },
 };
 

@@ -1,6 +1,6 @@
 /** The engine's calls on a `SecretVersion`: inputs in, decisions and outputs out. */
 import { describeWaiting } from "../lifecycle/auditOutage";
-import { decide, isReplacing, type Decision, type Entry } from "../lifecycle/decide";
+import { decide, isReplacing, type Decision, type Entry, type Situation } from "../lifecycle/decide";
 import { findingIn, withFinding } from "../lifecycle/drift";
 import { ConfigurationError, RotationError, StateError, UnreachableError } from "../lifecycle/errors";
 import type { Declaration, LedgerState } from "../lifecycle/ledger";
@@ -16,7 +16,9 @@ import {
   type SecretVersionInputs,
 } from "../inputs/secretVersion";
 import * as registry from "../registry";
-import { compromisedBefore, revokeFirstBefore } from "../triggers/due";
+import { compileSchedule, isPlain, shortestInterval } from "../triggers/compile";
+import { compromisedBefore, revokeFirstBefore, type DueVerdict } from "../triggers/due";
+import { describeInstant } from "../triggers/instant";
 import { digestOf, randomId } from "../rotation/fingerprint";
 import {
   assertNotOlder,
@@ -111,17 +113,19 @@ export function secretVersionProvider(runtime: Runtime) {
     const decision = decide(situation);
     // Only here is known what a refresh has found: the engine checks once more before it replaces.
     if (isReplacing(decision)) seen.rotation = decision.text;
-    say(inputs.name, decision, situation.waiting);
+    say(inputs.name, decision, situation);
     if (isReplacing(decision)) return { changes: true, replaces: ["rotation"] };
     const unwritten = sayUnwritten(inputs.name, ledger);
     return { changes: unwritten || decision.action === "update" || olds["inputsDigest"] !== digestOfInputs(news) };
   }
 
-  function say(name: string, decision: Decision, waiting: string | undefined): void {
+  function say(name: string, decision: Decision, { waiting, nextAt, why, ledger }: Situation & DueVerdict): void {
     if (isReplacing(decision)) runtime.context.log.info(`${name}: ${decision.text}`);
     else if (decision.action === "update") runtime.context.log.info(`${name}: to do: ${decision.why.join("; ")}`);
     const held = ("waiting" in decision && decision.waiting) || waiting;
     if (held) runtime.context.log.info(`${name}: ${held}`);
+    else if (!isReplacing(decision) && nextAt !== null && why !== undefined)
+      runtime.context.log.info(`${name}: v${ledger?.active}, next rotation ${describeInstant(nextAt)} (${why})`);
   }
 
   /**
@@ -268,6 +272,7 @@ function outputsOf(news: Properties, facts: VersionFacts): Properties {
     ref: referenceTo(String(name), facts),
     fingerprint: facts.fingerprint,
     issued: facts.issued,
+    ...(facts.next && { nextRotationAt: describeInstant(facts.next.at), nextRotationWhy: facts.next.why }),
   };
 }
 
@@ -430,12 +435,14 @@ export async function declared(runtime: Runtime, inputs: SecretVersionInputs): P
     ...(event.requestedBy ? { requestedBy: event.requestedBy } : {}),
     revokeFirst: event.revokeFirst,
   }));
+  const schedule = inputs.schedule && compileSchedule(inputs.schedule);
   const declaration: Declaration = {
     kind: inputs.kind,
     replicas: inputs.replicas,
     audit: inputs.audit ?? null,
     ...(inputs.auditOutage === "stop" ? {} : { auditOutage: inputs.auditOutage }),
-    everyMs: inputs.schedule ? durationMs(inputs.schedule.every) : null,
+    everyMs: schedule ? shortestInterval(schedule) : null,
+    ...(inputs.schedule && !isPlain(inputs.schedule) ? { schedule: inputs.schedule } : {}),
     graceMs: durationMs(inputs.retirement.grace),
     soakMs: durationMs(inputs.retirement.soak),
     requireUnused: inputs.retirement.requireUnused,
@@ -456,15 +463,7 @@ export async function declared(runtime: Runtime, inputs: SecretVersionInputs): P
     confirmation: inputs.confirmation,
     declaration,
     due: {
-      ...(inputs.schedule
-        ? {
-            schedule: {
-              every: inputs.schedule.every,
-              everyMs: durationMs(inputs.schedule.every),
-              ...(inputs.schedule.window ? { window: inputs.schedule.window as never } : {}),
-            },
-          }
-        : {}),
+      ...(schedule ? { schedule } : {}),
       events,
       inputsDigest: digestOf(issuedFrom),
       retryAfterMs: durationMs(inputs.unconfirmed.retryAfter),

@@ -1,29 +1,8 @@
 /** The inputs of a `SecretVersion`, as they reach `check()`. */
 import { z } from "zod";
-import { isTimeZone, WEEKDAYS } from "../triggers/schedule";
 import { EVENT_REASONS } from "../triggers/due";
 import { adapterOptions, durationMs, durationText, secretName, secretSource } from "./common";
-
-const clockTime = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, {
-  error: (issue) => `${JSON.stringify(issue.input)} is not a time of day; write it as 02:00`,
-});
-
-const schedule = z.strictObject({
-  every: durationText.refine((text) => durationMs(text) > 0, { error: "has to be longer than 0" }),
-  window: z
-    .strictObject({
-      days: z.array(z.enum(WEEKDAYS)).min(1).optional(),
-      from: clockTime,
-      to: clockTime,
-      timeZone: z
-        .string()
-        .refine(isTimeZone, {
-          error: (issue) => `${JSON.stringify(issue.input)} is not an IANA time zone such as Europe/Berlin or UTC`,
-        })
-        .optional(),
-    })
-    .optional(),
-});
+import { scheduleInput, tooShort } from "./schedule";
 
 const retirement = z.strictObject({
   grace: durationText.default("1h"),
@@ -63,7 +42,7 @@ export const secretVersionInputs = z
     replicas: z.array(adapterOptions).default([]),
     audit: adapterOptions.optional(),
     auditOutage: z.enum(["stop", "buffer"]).default("stop"),
-    schedule: schedule.optional(),
+    schedule: scheduleInput.optional(),
     retirement: retirement.prefault({}),
     readersCache: durationText.default("0s"),
     unconfirmed: unconfirmed.prefault({}),
@@ -95,17 +74,12 @@ export const secretVersionInputs = z
           `${grace} is shorter than readers of "current" keep the value they have read (readersCache, ` +
           `${inputs.readersCache}), so they could go on with a version that is gone. Make the grace at least as long`,
       });
-    if (!inputs.schedule) return;
-    // Rule 10: a version has to be gone before its successor's successor comes.
-    if (durationMs(inputs.schedule.every) <= durationMs(grace) + durationMs(soak))
-      context.addIssue({
-        code: "custom",
-        path: ["schedule", "every"],
-        message:
-          `${inputs.schedule.every} is not longer than retirement.grace (${grace}) and retirement.soak (${soak}) ` +
-          `together, so the next rotation would come before the superseded version may go. Rotate less often, or ` +
-          `shorten one of them`,
-      });
+    if (!inputs.schedule || context.issues.some(({ path }) => path?.[0] === "schedule")) return;
+    const problem = tooShort(inputs.schedule, {
+      ms: durationMs(grace) + durationMs(soak),
+      text: `retirement.grace (${grace}) and retirement.soak (${soak})`,
+    });
+    if (problem) context.addIssue({ code: "custom", path: ["schedule", problem.path], message: problem.message });
   });
 
 export type SecretVersionInputs = z.infer<typeof secretVersionInputs>;

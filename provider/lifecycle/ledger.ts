@@ -181,8 +181,10 @@ export interface Declaration {
   readonly audit: AdapterDescription | null;
   /** Absent: `stop`. */
   readonly auditOutage?: AuditOutage;
-  /** In ms; `null` without a schedule. */
+  /** The shortest time between two rotations by schedule, in ms; `null`: there is none. */
   readonly everyMs: number | null;
+  /** The schedule as the program wrote it. Absent: `everyMs` is all of it, but for a window. */
+  readonly schedule?: Readonly<Record<string, unknown>>;
   readonly graceMs: number;
   readonly soakMs: number;
   readonly requireUnused: boolean;

@@ -21,6 +21,8 @@ export class SecretVersion extends pulumi.CustomResource {
   declare readonly fingerprint: pulumi.Output<string>;
   declare readonly issued: pulumi.Output<Record<string, string>>;
   declare readonly rotation: pulumi.Output<string>;
+  declare readonly nextRotationAt: pulumi.Output<string | undefined>;
+  declare readonly nextRotationWhy: pulumi.Output<string | undefined>;
   declare readonly identity: pulumi.Output<string>;
 
   constructor(name: string, args: SecretVersionArgs, opts?: pulumi.CustomResourceOptions) {
@@ -39,6 +41,8 @@ export class SecretVersion extends pulumi.CustomResource {
         fingerprint: undefined,
         issued: undefined,
         rotation: undefined,
+        nextRotationAt: undefined,
+        nextRotationWhy: undefined,
         identity: undefined,
         owner: undefined,
       },

@@ -20,7 +20,7 @@ import {
   type LedgerState,
   type RotationRecord,
 } from "../lifecycle/ledger";
-import { decideDue, type DueInputs, type DueVerdict } from "../triggers/due";
+import { decideDue, nextRotation, type DueInputs, type DueVerdict } from "../triggers/due";
 import { abandon, isAbandonable } from "./abandon";
 import { raiseAlarms } from "./alarm";
 import { driftError, noteDrift } from "./drift";
@@ -59,6 +59,8 @@ export interface VersionFacts {
   readonly epoch: number;
   readonly fingerprint: string;
   readonly issued: IssuedRef;
+  /** When a run in time begins with the next rotation, and why; `null`: nothing makes it due. */
+  readonly next: { readonly at: number; readonly why: string } | null;
 }
 
 export function situationOf(
@@ -121,7 +123,7 @@ export async function createVersion(secret: DeclaredSecret, entry: Entry | null)
     await beforeActing(secret, session);
     await settle(secret, session, entry);
     await reportIncidents(session);
-    return factsOf(session);
+    return factsOf(secret, session);
   });
 }
 
@@ -144,7 +146,7 @@ async function firstVersion(secret: DeclaredSecret, session: Session): Promise<V
   ]);
   await advance(session, secret.adopt);
   if (adopted) await settle(secret, session, null);
-  return factsOf(session);
+  return factsOf(secret, session);
 }
 
 function firstLedger(secret: DeclaredSecret, tombstone: LedgerState | null): LedgerState {
@@ -323,7 +325,7 @@ function asItIs(session: Session, waiting: string | undefined): string {
   return `v${session.ledger.active} stays as it is${waiting ? `; ${waiting}` : ""}`;
 }
 
-function factsOf(session: Session): VersionFacts {
+function factsOf(secret: DeclaredSecret, session: Session): VersionFacts {
   const { ledger } = session;
   const active = getVersion(ledger, ledger.active ?? 0);
   return {
@@ -332,6 +334,7 @@ function factsOf(session: Session): VersionFacts {
     epoch: ledger.counters.epoch,
     fingerprint: active.fingerprint ?? "",
     issued: active.issued ?? {},
+    next: nextRotation(secret.due, ledger),
   };
 }
 
@@ -352,7 +355,7 @@ export async function updateVersion(
     // Where this stack has rollouts, they raise it, at the end of the run.
     const alarm = hasOwnRollout(session.ledger) ? undefined : await raiseAlarms(session);
     if (alarm) throw alarm;
-    return { facts: { ...factsOf(session), incarnation: entry.incarnation }, outcomes };
+    return { facts: { ...factsOf(secret, session), incarnation: entry.incarnation }, outcomes };
   });
 }
 

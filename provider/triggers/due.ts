@@ -2,7 +2,11 @@
 import { describeDuration } from "../lifecycle/duration";
 import { activeVersion, type LedgerState } from "../lifecycle/ledger";
 import type { Reason, ReasonCode } from "../lifecycle/reason";
-import { decideSchedule, type Schedule } from "./schedule";
+import { ALLOWED_CLOCK_SKEW_MS } from "./clockSkew";
+import { NO_SCHEDULE } from "./compile";
+import { decideSchedule, planOf, type Schedule } from "./schedule";
+
+export { ALLOWED_CLOCK_SKEW_MS };
 
 export const EVENT_REASONS = [
   "on-demand",
@@ -24,6 +28,7 @@ export interface RotationEvent {
 }
 
 export interface DueInputs {
+  /** Absent: only what expires by itself is due in time. */
   readonly schedule?: Schedule;
   readonly events: readonly RotationEvent[];
   /** Digest of the inputs that a version is issued from. */
@@ -32,15 +37,15 @@ export interface DueInputs {
   readonly retryAfterMs: number;
 }
 
-/** How far the clocks of whoever reports an event and of the pipeline may differ, in ms (rule 16). */
-export const ALLOWED_CLOCK_SKEW_MS = 60_000;
 /** The longest wait between failed rotations, in ms. */
 export const LONGEST_RETRY_MS = 86_400_000;
 
 export interface DueVerdict {
   readonly due: Reason | null;
-  /** When the schedule makes the next rotation due, in ms since the epoch; `null` without a schedule. */
+  /** When a run may begin with the next rotation in time, in ms since the epoch; `null`: nothing makes it due. */
   readonly nextAt: number | null;
+  /** What makes it due then, for people. */
+  readonly why?: string;
   /** Why something that is due is held back. */
   readonly waiting?: string;
 }
@@ -77,20 +82,25 @@ export function decideDue(inputs: DueInputs, ledger: LedgerState, now: number): 
   );
   const pending = open.filter((event) => !isAnswered(event, active.issuedAt));
   const urgent = open.some((event) => event.reason === "suspected-compromise");
-  const schedule = inputs.schedule ? decideSchedule(inputs.schedule, active, now) : undefined;
-  const nextAt = schedule?.nextAt ?? null;
+  const schedule = decideSchedule(inputs.schedule ?? NO_SCHEDULE, active, ledger.identity, now);
+  const next = { nextAt: schedule.nextAt, ...(schedule.why === undefined ? {} : { why: schedule.why }) };
 
-  const due =
-    pending.length > 0 ? eventReason(pending) : (changedInputs(inputs, active.inputsDigest) ?? schedule?.due ?? null);
-  if (due === null) return { due, nextAt, ...(schedule?.waiting ? { waiting: schedule.waiting } : {}) };
+  const due = pending.length > 0 ? eventReason(pending) : (changedInputs(inputs, active.inputsDigest) ?? schedule.due);
+  if (due === null) return { due, ...next, ...(schedule.waiting ? { waiting: schedule.waiting } : {}) };
   const retryAt = urgent ? 0 : retryMoment(inputs, ledger);
   if (now < retryAt)
     return {
       due: null,
-      nextAt,
+      ...next,
       waiting: `${due.code} is due; the last attempt failed (${ledger.failures?.message ?? "unknown"}), next one in ${describeDuration(retryAt - now)}`,
     };
-  return { due, nextAt };
+  return { due, ...next };
+}
+
+/** When a run in time begins with the next rotation, and why; `null`: nothing makes it due. */
+export function nextRotation(inputs: DueInputs, ledger: LedgerState): { at: number; why: string } | null {
+  const active = activeVersion(ledger);
+  return active && planOf(inputs.schedule ?? NO_SCHEDULE, active, ledger.identity);
 }
 
 function eventReason(events: readonly RotationEvent[]): Reason {

@@ -1,82 +1,140 @@
-/** Whether it is time: an interval since the version was issued, held back by a window in the calendar. */
-import { DateTime, IANAZone } from "luxon";
+/**
+ * Whether it is time: from the age of a version, a calendar and when it expires. Pure; a run that comes late finds the
+ * same as one in time, and what was just issued is never due.
+ */
 import { describeDuration } from "../lifecycle/duration";
 import type { VersionRecord } from "../lifecycle/ledger";
 import type { Reason } from "../lifecycle/reason";
-
-export const WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as const;
-export type Weekday = (typeof WEEKDAYS)[number];
-
-/** When a scheduled rotation may start. Never holds back an event. */
-export interface RotationWindow {
-  /** Days on which the window opens; absent: every day. */
-  readonly days?: readonly Weekday[];
-  /** `HH:MM`, local time of `timeZone`. */
-  readonly from: string;
-  /** `HH:MM`; at or before `from` it is on the next day. */
-  readonly to: string;
-  /** An IANA time zone; default `UTC`. */
-  readonly timeZone?: string;
-}
+import type { Blackout } from "./blackouts";
+import { ALLOWED_CLOCK_SKEW_MS } from "./clockSkew";
+import { expiryOf, type RenewBefore } from "./expiry";
+import { heldBy, nextAllowed } from "./holds";
+import { describeInstant } from "./instant";
+import { shareOf } from "./jitter";
+import type { Recurrence } from "./recurrence";
+import type { RotationWindow } from "./windows";
 
 export interface Schedule {
-  /** As the user wrote it, for messages. */
-  readonly every: string;
-  readonly everyMs: number;
-  readonly window?: RotationWindow;
+  /** `null`: only what expires is due. */
+  readonly recurrence: Recurrence | null;
+  readonly windows: readonly RotationWindow[];
+  readonly blackouts: readonly Blackout[];
+  readonly renewBefore: RenewBefore;
+  /** Everything comes earlier by a part of this, in ms; which part is the secret's own. */
+  readonly jitterMs: number;
+  /** In ms; what is younger is never due by schedule. */
+  readonly minAgeMs: number;
+  /** In ms; what is older is due, and nothing holds it back. */
+  readonly maxAgeMs: number | null;
 }
 
-/** Asked with every check of the inputs; the zones that were made once are kept. */
-export function isTimeZone(name: string): boolean {
-  return IANAZone.create(name).isValid;
-}
-
-/**
- * Whether a moment lies in the window, as a clock on the wall shows it: where the clocks change, an hour that is left
- * out opens nothing, and one that comes twice opens twice. The days are those on which the window opened.
- */
-export function isInWindow(window: RotationWindow, now: number): boolean {
-  const local = DateTime.fromMillis(now, { zone: window.timeZone ?? "UTC" });
-  const opensOn = (weekday: number) => !window.days || window.days.includes(WEEKDAYS[weekday - 1] as Weekday);
-  const time = local.hour * 60 + local.minute;
-  const from = minuteOfDay(window.from);
-  const to = minuteOfDay(window.to);
-  const today = opensOn(local.weekday);
-  if (from < to) return today && time >= from && time < to;
-  const yesterday = opensOn(local.weekday === 1 ? 7 : local.weekday - 1);
-  return (today && time >= from) || (yesterday && time < to);
-}
-
-function minuteOfDay(time: string): number {
-  const [hour, minute] = time.split(":").map(Number);
-  return (hour ?? 0) * 60 + (minute ?? 0);
-}
+/** The version that the schedule is about. */
+export type Scheduled = Pick<VersionRecord, "version" | "issuedAt" | "proposedAt" | "expiresAt">;
 
 export interface ScheduleVerdict {
   readonly due: Reason | null;
-  /** When the interval is over, in ms since the epoch. */
-  readonly nextAt: number;
-  /** Why a version that is old enough still waits. */
+  /** When a run may begin, in ms since the epoch: from now on, or since then where it is due; `null`: never. */
+  readonly nextAt: number | null;
+  /** What makes it due then, for people. */
+  readonly why?: string;
+  /** Why a version that is old enough still waits, or what is wrong with the clock. */
   readonly waiting?: string;
 }
 
-/** A version that was issued in the future (the clock jumped back) is not due. */
-export function decideSchedule(schedule: Schedule, active: VersionRecord, now: number): ScheduleVerdict {
-  const since = active.issuedAt ?? active.proposedAt;
-  const nextAt = since + schedule.everyMs;
-  if (now < nextAt) return { due: null, nextAt };
-  if (schedule.window && !isInWindow(schedule.window, now))
-    return {
-      due: null,
-      nextAt,
-      waiting: `due by schedule, and waits for its window (${describeWindow(schedule.window)})`,
-    };
+/** When a version is due, and why. */
+interface DueMoment {
+  readonly at: number;
+  readonly code: "schedule" | "expiry";
+  /** What the reason says beside the age. */
+  readonly text: string;
+}
+
+/** @param identity of the secret, which its jitter comes from */
+export function decideSchedule(schedule: Schedule, active: Scheduled, identity: string, now: number): ScheduleVerdict {
+  const moment = dueMoment(schedule, active, identity);
+  if (moment === null) return { due: null, nextAt: null };
+  const plan = { why: describeMoment(schedule, active, moment) };
+  const since = issueOf(active);
+  if (now < moment.at) {
+    const nextAt = beginFrom(schedule, active, moment.at);
+    if (since <= now + ALLOWED_CLOCK_SKEW_MS) return { due: null, nextAt, ...plan };
+    return { due: null, nextAt, ...plan, waiting: describeClock(active, now, nextAt) };
+  }
+  const nextAt = beginFrom(schedule, active, now);
+  if (nextAt === null || nextAt > now)
+    return { due: null, nextAt, ...plan, waiting: describeWait(schedule, moment, now, nextAt) };
+  const held = heldBy(schedule, now);
+  const ended = held === null ? "" : `; waits no longer for ${held}`;
   return {
-    due: { code: "schedule", message: `${describeDuration(now - since)} old, every ${schedule.every}` },
-    nextAt,
+    due: { code: moment.code, message: `${describeDuration(now - since)} old, ${moment.text}${ended}` },
+    nextAt: beginFrom(schedule, active, moment.at),
+    ...plan,
   };
 }
 
-function describeWindow(window: RotationWindow): string {
-  return `${(window.days ?? ["every day"]).join(",")} ${window.from}-${window.to} ${window.timeZone ?? "UTC"}`;
+/** When a run in time begins with the next rotation: depends on nothing but the version and the schedule. */
+export function planOf(schedule: Schedule, active: Scheduled, identity: string): { at: number; why: string } | null {
+  const { nextAt, why } = decideSchedule(schedule, active, identity, issueOf(active));
+  return nextAt === null || why === undefined ? null : { at: nextAt, why };
+}
+
+function dueMoment(schedule: Schedule, active: Scheduled, identity: string): DueMoment | null {
+  const since = issueOf(active);
+  const share = shareOf(identity);
+  const { recurrence, minAgeMs, maxAgeMs } = schedule;
+  const earlierMs = Math.floor(share * schedule.jitterMs);
+  const moments: DueMoment[] = [];
+  if (recurrence)
+    moments.push({ at: recurrence.dueAfter(since, earlierMs, minAgeMs), code: "schedule", text: recurrence.text });
+  if (maxAgeMs !== null)
+    moments.push({ at: since + maxAgeMs, code: "schedule", text: `at most ${describeDuration(maxAgeMs)}` });
+  const expiry = expiryOf(active.expiresAt, since, schedule, share);
+  if (expiry)
+    moments.push({
+      at: expiry.dueAt,
+      code: "expiry",
+      text: `expires ${describeInstant(expiry.expiresAt)}`,
+    });
+  return moments.reduce<DueMoment | null>((first, one) => (first === null || one.at < first.at ? one : first), null);
+}
+
+/** The first moment from `moment` on at which nothing holds the rotation back; `null`: there is none. */
+function beginFrom(schedule: Schedule, active: Scheduled, moment: number): number | null {
+  const urgentAt = urgentFrom(schedule, active);
+  if (moment >= urgentAt) return moment;
+  const allowed = nextAllowed(schedule, moment);
+  const begin = Math.min(allowed ?? Infinity, urgentAt);
+  return begin === Infinity ? null : begin;
+}
+
+/** From when on neither a window nor a blackout holds it back. */
+function urgentFrom(schedule: Schedule, active: Scheduled): number {
+  const since = issueOf(active);
+  const expiry = expiryOf(active.expiresAt, since, schedule, 0);
+  return Math.min(schedule.maxAgeMs === null ? Infinity : since + schedule.maxAgeMs, expiry?.urgentAt ?? Infinity);
+}
+
+function issueOf(active: Scheduled): number {
+  return active.issuedAt ?? active.proposedAt;
+}
+
+function describeMoment(schedule: Schedule, active: Scheduled, moment: DueMoment): string {
+  const held = heldBy(schedule, moment.at);
+  if (held === null) return moment.text;
+  if (moment.at >= urgentFrom(schedule, active)) return moment.text;
+  return `${moment.text}; due ${describeInstant(moment.at)}, then waits for ${held}`;
+}
+
+function describeWait(schedule: Schedule, moment: DueMoment, now: number, nextAt: number | null): string {
+  const until = nextAt === null ? "for ever" : `until ${describeInstant(nextAt)}`;
+  const by = moment.code === "expiry" ? `because it ${moment.text}` : `by schedule (${moment.text})`;
+  return `due ${by}, and waits for ${heldBy(schedule, now) ?? "nothing"}, ${until}`;
+}
+
+function describeClock({ version, issuedAt, proposedAt }: Scheduled, now: number, nextAt: number | null): string {
+  return (
+    `v${version} was issued at ${describeInstant(issuedAt ?? proposedAt)}, and it is ${describeInstant(now)} by the clock ` +
+    `of this machine: that one was set back, or the other one was ahead. Nothing is rotated twice; by schedule the next ` +
+    `one is due ${nextAt === null ? "never" : describeInstant(nextAt)}`
+  );
 }

@@ -18,6 +18,7 @@ const MINUTE = 60_000;
  */
 export const SUITES = {
   unit: { budgetMs: 3 * MINUTE, needsPulumi: false },
+  triggers: { budgetMs: 5 * MINUTE, needsPulumi: false },
   adapters: { budgetMs: 8 * MINUTE, needsPulumi: false },
   rules: { budgetMs: 6 * MINUTE, needsPulumi: false },
   faults: { budgetMs: 10 * MINUTE, needsPulumi: true },

@@ -63,7 +63,7 @@ export const LAYERS = [
     name: "provider/triggers",
     files: triggers,
     ours: [triggers, lifecycle, contracts],
-    packages: [/^(luxon|zod)$/, BUILT_IN],
+    packages: [/^(croner|luxon|zod)$/, BUILT_IN],
     rule: "only itself, provider/lifecycle and provider/contracts",
   },
   {

@@ -18,7 +18,7 @@ const SESSION_EFFECTS: Readonly<Record<string, string>> = {
 
 /** Methods of the contracts without side effects. A new method has to be put here, or into the table of the seam. */
 const WITHOUT_EFFECT: Readonly<Record<keyof typeof SIDE_EFFECTS, readonly string[]>> = {
-  SecretStore: ["load", "read", "readPayload", "list", "close"],
+  SecretStore: ["load", "read", "readPayload", "list", "usage", "close"],
   CredentialKind: ["propose", "verify", "inspect", "usage", "refusals", "adopt", "close"],
   AuditSink: ["probe", "read", "close"],
   Consumer: ["confirm"],

@@ -895,17 +895,17 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: 10,
     name: "takes any interval",
-    file: "provider/inputs/secretVersion.ts",
-    find: "if (durationMs(inputs.schedule.every) <= durationMs(grace) + durationMs(soak))",
-    replace: "if (false)",
+    file: "provider/inputs/schedule.ts",
+    find: "if (shortest === null || shortest > leaving.ms) return undefined;",
+    replace: "if (shortest !== undefined) return undefined;",
     caughtBy: [RETIREMENT, "(rule 10) the interval of a secret is longer than its grace and its soak together"],
   },
   {
     rule: 10,
     name: "takes an interval as long as grace and soak",
-    file: "provider/inputs/secretVersion.ts",
-    find: "durationMs(inputs.schedule.every) <= durationMs(grace)",
-    replace: "durationMs(inputs.schedule.every) < durationMs(grace)",
+    file: "provider/inputs/schedule.ts",
+    find: "shortest > leaving.ms",
+    replace: "shortest >= leaving.ms",
     caughtBy: [RETIREMENT, "(rule 10) the interval of a secret is longer than its grace and its soak together"],
   },
   {

@@ -163,7 +163,7 @@ function copyPackage(modules: string): void {
   const target = join(modules, "pulumi-rotating-secrets");
   mkdirSync(target);
   for (const part of ["dist", "package.json"]) cpSync(join(ROOT, part), join(target, part), { recursive: true });
-  for (const dependency of ["commander", "luxon", "pg", "zod"])
+  for (const dependency of ["commander", "croner", "luxon", "pg", "zod"])
     symlinkSync(join(ROOT, "node_modules", dependency), join(modules, dependency));
 }
 

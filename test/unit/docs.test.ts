@@ -157,12 +157,6 @@ describe("the faults of the world", () => {
   });
 });
 
-/** A consumer of some size has a page of its own. */
-function consumerPage(type: string): string {
-  const own = `docs/consumers/${type}.md`;
-  return existsSync(join(ROOT, own)) ? own : "docs/consumers.md";
-}
-
 describe("the tables of the documentation", () => {
   it("name every input of the secret, and no other", () => {
     assert.deepEqual(namesIn("docs/inputs.md", "The secret").sort(), namesOf(secretVersionInputs).sort());
@@ -176,6 +170,20 @@ describe("the tables of the documentation", () => {
       assert.equal(cells.at(-1), said[inputPolicy[name] ?? "rotate"], `what a change of ${name} does`);
   });
 
+  it("say on the page of a kind what a change of each option does", async () => {
+    const said = { rotate: "rotates", "in-place": "in place", refuse: "is refused" };
+    for (const kind of ["awsAccessKey", "vaultAppRoleSecretId"]) {
+      const { options, inputPolicy: policy } = await registry.kinds[kind]!();
+      const rows = rowsIn(`docs/kinds/${kind}.md`, "Options");
+      assert.deepEqual(
+        rows.map(([name]) => name).sort(),
+        Object.keys((options as never as { shape: object }).shape).sort(),
+      );
+      for (const [name, cells] of rows)
+        assert.equal(cells.at(-1), said[policy[name] ?? "rotate"], `${kind}: what a change of ${name} does`);
+    }
+  });
+
   it("name every input of a rollout, and no other", () => {
     assert.deepEqual(
       rowsIn("docs/inputs.md", "The rollout").map(([name]) => name),
@@ -187,7 +195,9 @@ describe("the tables of the documentation", () => {
     const missing: string[] = [];
     for (const [page, family, types] of [
       ["docs/checks.md", registry.checks, typesOf(registry.checks)],
-      ...typesOf(registry.consumers).map((type) => [consumerPage(type), registry.consumers, [type]] as const),
+      ["docs/consumers.md", registry.consumers, typesOf(registry.consumers)],
+      ["docs/kinds/awsAccessKey.md", registry.kinds, ["awsAccessKey"]],
+      ["docs/kinds/vaultAppRoleSecretId.md", registry.kinds, ["vaultAppRoleSecretId"]],
       ["docs/stores/file.md", registry.stores, ["file"]],
       ["docs/stores/vault.md", registry.stores, ["vaultKv"]],
       ["docs/stores/aws.md", registry.stores, ["awsSecretsManager"]],
@@ -221,12 +231,6 @@ describe("the tables of the documentation", () => {
     assert.deepEqual(named.sort(), [...new Set([...literal, ...passedOn])].sort());
   });
 });
-
-/** Some have a page of their own. */
-function consumerPage(type: string): string {
-  const own = `docs/consumers/${type}.md`;
-  return existsSync(join(ROOT, own)) ? own : "docs/consumers.md";
-}
 
 /** Other tests of the same process put adapters in memory there. */
 function typesOf(family: object): string[] {

@@ -5,7 +5,8 @@ import { describeDuration, parseDuration } from "../../provider/lifecycle/durati
 import { decodeLedger, type LedgerState, type VersionRecord, type VersionState } from "../../provider/lifecycle/ledger";
 import { decideRetirement, type RetirementPolicy } from "../../provider/lifecycle/retirement";
 import { decideDue, type DueInputs } from "../../provider/triggers/due";
-import { isInWindow } from "../../provider/triggers/schedule";
+import { compileSchedule } from "../../provider/triggers/compile";
+import { isInWindow } from "../../provider/triggers/windows";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -241,7 +242,7 @@ describe("a decision", () => {
 
 describe("what makes a rotation due", () => {
   const inputs: DueInputs = {
-    schedule: { every: "30d", everyMs: 30 * DAY },
+    schedule: compileSchedule({ every: "30d" }),
     events: [],
     inputsDigest: "inputs",
     retryAfterMs: 60_000,

@@ -145,7 +145,10 @@ describe("The preparations of npm test", () => {
         vault: ["vault/go.mod", (version) => `github.com/hashicorp/vault v${version}\n`],
         etcd: ["etcd/go.mod", (version) => `go.etcd.io/etcd/server/v3 v${version}\n`],
         "kube-apiserver": ["kubernetes/go.mod", (version) => `k8s.io/kubernetes v${version} //`],
+        "kube-controller-manager": ["kubernetes/go.mod", (version) => `k8s.io/kubernetes v${version} //`],
+        "kube-scheduler": ["kubernetes/go.mod", (version) => `k8s.io/kubernetes v${version} //`],
         kubelet: ["kubelet/go.mod", (version) => `k8s.io/kubernetes v${version} //`],
+        kwok: ["kwok/go.mod", (version) => `sigs.k8s.io/kwok v${version}`],
         moto: ["aws/requirements.txt", (version) => `moto==${version}\n`],
       };
       const pinned = Object.keys(SERVERS).filter((name) => SERVERS[name]!.version !== "debian");

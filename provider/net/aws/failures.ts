@@ -53,6 +53,9 @@ export class CredentialFailure extends Error {
   }
 }
 
+/** AWS turned a call away because there are too many. It was not carried out. */
+export class AwsThrottled extends UnreachableError {}
+
 const NOT_ACCEPTED = new Set([
   "UnrecognizedClientException",
   "InvalidClientTokenId",
@@ -99,7 +102,7 @@ export function translate(error: unknown, attempt: AwsAttempt, use: AwsUse, conn
         `${use.asBefore} Look at \`aws sts get-caller-identity\` and at the clock of this machine, then run again.`,
     );
   if (THROTTLED.has(name) || status === 429)
-    return new UnreachableError(
+    return new AwsThrottled(
       `AWS turned ${doing} away again and again: too many calls are made in this account and region (${name}). ` +
         `${use.asBefore} Run again later, or raise \`maxAttempts\` and \`timeout\`.`,
     );

@@ -36,7 +36,7 @@ export const awsPlaceOptions = {
   /** The region of what is used. @default what the SDK finds: AWS_REGION, then the profile's region */
   region: awsRegion.optional(),
   /** Another address of the service, such as a VPC endpoint's. @default the region's own */
-  endpoint: awsEndpoint().optional(),
+  endpoint: awsEndpoint("endpoint").optional(),
   /** A profile of the shared AWS configuration files. @default AWS_PROFILE, then the SDK's chain of credentials */
   profile: text("profile", 256).optional(),
   /** A role that is assumed with the credentials found otherwise. Absent: they are used themselves. */
@@ -71,9 +71,10 @@ export function matching(what: string, pattern: RegExp, wanted: string) {
   return z.string({ error }).regex(pattern, { error });
 }
 
-function awsEndpoint() {
+/** The address of one service. */
+export function awsEndpoint(what: string) {
   const error = (issue: { input?: unknown }) =>
-    "endpoint must be a URL that begins with https://, or with http:// for a server on this machine, and holds no " +
+    `${what} must be a URL that begins with https://, or with http:// for a server on this machine, and holds no ` +
     `user name, path or query; it is ${describeValue(issue.input)}`;
   return z.string({ error }).refine(isEndpoint, { error });
 }

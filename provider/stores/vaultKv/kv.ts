@@ -1,7 +1,7 @@
 /** The requests of a KV engine of version 2: https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2 */
 import { ConfigurationError } from "../../lifecycle/errors";
-import type { Client } from "./client";
-import type { VaultAnswer } from "./transport";
+import type { Client } from "../../net/vault/client";
+import type { VaultAnswer } from "../../net/vault/transport";
 
 type Json = Readonly<Record<string, unknown>>;
 

@@ -2,7 +2,7 @@
 import type { VersionRef } from "../../contracts/store";
 import type { AdapterContext } from "../../contracts/context";
 import { ConfigurationError } from "../../lifecycle/errors";
-import type { Client } from "./client";
+import type { Client } from "../../net/vault/client";
 import type { Companion } from "./companion";
 import type { EntryMetadata, Kv } from "./kv";
 import type { NativeEntry } from "./native";

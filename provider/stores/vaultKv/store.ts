@@ -14,16 +14,14 @@ import { notStored } from "../../contracts/refusals";
 import type { LedgerSnapshot, Payload, Revision, SecretStore, StoredVersion, VersionRef } from "../../contracts/store";
 import { StateError } from "../../lifecycle/errors";
 import { isSameRef } from "../../lifecycle/values";
-import { durationMs } from "../../net/options";
-import { Client } from "./client";
+import { Client } from "../../net/vault/client";
 import { Companion } from "./companion";
 import { Kv } from "./kv";
 import { currentOf } from "./labels";
 import { NativeEntry } from "./native";
 import { addressOf, type VaultKvStoreOptions } from "./options";
 import { Preflight } from "./preflight";
-import { Tokens } from "./tokens";
-import { Transport } from "./transport";
+import { useOf } from "./use";
 
 /** How often a reader of "current" that lost a race with a retirement looks again. */
 const READ_ATTEMPTS = 20;
@@ -41,12 +39,10 @@ class VaultKvStore implements SecretStore {
   private readonly preflight: Preflight;
 
   constructor(options: VaultKvStoreOptions, context: AdapterContext) {
-    const { mount, path, namespace, caFile, format } = options;
+    const { mount, path, namespace, format } = options;
     const address = addressOf(options);
     this.location = `vault:${address}/${mount}/${path}${namespace === undefined ? "" : `?namespace=${namespace}`}`;
-    const timeoutMs = durationMs(options.timeout, "10s");
-    const transport = new Transport({ address, namespace, caFile, timeoutMs }, context);
-    this.client = new Client(this.location, transport, new Tokens(options.auth, transport, context));
+    this.client = new Client(options, address, useOf(this.location), context);
     const kv = new Kv(this.client, mount, this.location);
     this.native = new NativeEntry(kv, path, format, this.location);
     this.companion = new Companion(kv, path, this.location);

@@ -149,7 +149,7 @@ export class EcsSite implements ConsumerSite {
       endpoint,
       timeout: "2s",
       maxAttempts: 1,
-      interval: "100ms",
+      interval: "200ms",
       readyTimeout: "10s",
       adoptionTimeout: "2s",
       ...options,

@@ -20,6 +20,7 @@ from moto.core.config import default_user_config
 from moto.core.exceptions import JsonRESTError
 from moto.core.responses import BaseResponse
 from moto.iam import access_control
+from moto.iam.responses import IamResponse
 from moto.secretsmanager import models as sm
 from moto.secretsmanager.exceptions import (
     InvalidParameterException,
@@ -215,6 +216,27 @@ def user_access_key(self, account_id, partition, access_key_id, headers):
 
 
 access_control.IAMUserAccessKey.__init__ = user_access_key
+
+
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html: what is
+# done with a user and its keys is allowed on the user's ARN. moto holds every policy against the resource "*".
+resource_of_iam = IamResponse._determine_resource
+
+
+def user_resource(self):
+    data = self.data or {}
+    name = (data.get("UserName") or [None])[0]
+    key = (data.get("AccessKeyId") or [None])[0]
+    if name is None and key is not None:
+        known = self.backend.access_keys.get(key)
+        name = known.user_name if known else None
+    if name is None:
+        return resource_of_iam(self)
+    user = self.backend.users.get(name)
+    return user.arn if user else f"arn:aws:iam::{self.current_account}:user/{name}"
+
+
+IamResponse._determine_resource = user_resource
 
 
 # GUIDE/auth-and-access_iam-policies.html: a permission is for a secret's ARN, which ends in a hyphen and six random

@@ -37,7 +37,10 @@ export async function startFront(target: string): Promise<Front> {
     incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
     incoming.on("end", () => {
       const body = Buffer.concat(chunks);
-      const action = String(incoming.headers["x-amz-target"] ?? "").split(".")[1] ?? "";
+      const text = body.toString();
+      // The services that answer in XML have it in the body.
+      const named = String(incoming.headers["x-amz-target"] ?? "").split(".")[1];
+      const action = named ?? new URLSearchParams(text).get("Action") ?? "";
       front.actions.push(action);
       const forward = () =>
         new Promise<Answer>((resolve, reject) => {
@@ -51,7 +54,7 @@ export async function startFront(target: string): Promise<Front> {
           passed.on("error", reject);
           passed.end(body);
         });
-      void front.meddle({ action, body: body.toString(), forward }).then((answer) => {
+      void front.meddle({ action, body: text, forward }).then((answer) => {
         if (answer === "silence") return;
         if (answer === "drop") return outgoing.destroy();
         const { "content-type": type = "application/json" } = answer.headers;

@@ -14,6 +14,9 @@ const config = {
   host: "db.internal",
   auditFile: "audit.jsonl",
   image: "orders:1",
+  adoptionUrl: "https://orders.internal/rotation",
+  folder: "/srv/rotation/orders",
+  keyFile: "/etc/rotation/key",
   healthUrl: "https://orders.internal/healthz",
   cluster: "shop",
   subnets: '["subnet-1"]',
@@ -26,6 +29,7 @@ const config = {
 function outputs(type: string, inputs: Record<string, any>): object {
   if (type.endsWith(":SecretVersion"))
     return { version: 7, epoch: 3, ref: "orders-db/v7@3", fingerprint: "5f0c", issued: { role: "orders_db_v7" } };
+  if (type.endsWith(":AuthBackendRole")) return { roleId: "0b6c" };
   if (type.startsWith("aws:")) return { arn: inputs["name"] === "orders/db" ? ARN : `${ARN} of another` };
   if (type.endsWith(":IAMCustomRole")) return { name: "projects/shop-prod/roles/made" };
   return { email: "orders@shop-prod", member: "serviceAccount:orders@shop-prod" };
@@ -47,7 +51,7 @@ describe("the examples", function () {
   this.timeout(60_000);
 
   it("are all run here, but for the quickstart, which is the demo", () => {
-    const tested = ["aws", "gcp", "kubernetes", "vault"];
+    const tested = ["aws", "aws-access-key", "gcp", "kubernetes", "vault", "vault-approle"];
     assert.deepEqual(
       readdirSync(EXAMPLES).filter((name) => name !== "quickstart" && name !== "node_modules"),
       tested,
@@ -113,5 +117,25 @@ describe("the examples", function () {
     assert.match(annotations["vault.hashicorp.com/agent-inject-template-db.json"], /secret\/data\/orders\/db/);
     assert.deepEqual(one(":AuthBackendRole").inputs["tokenPolicies"], ["orders-db-read-orders"]);
     assert.equal(one(":Rollout").inputs["dependents"], 1);
+  });
+
+  it("rotate the key of the user that they make, whose tags they leave alone (aws-access-key)", async () => {
+    const one = await madeBy("aws-access-key");
+    const { kind, store } = one(":SecretVersion").inputs;
+    assert.deepEqual(kind, { type: "awsAccessKey", user: "backup", usedWithin: "36h" });
+    assert.deepEqual(store, { type: "awsSecretsManager", name: "backup/key" });
+    assert.deepEqual(one(":Rollout").inputs["checks"], [{ type: "adoption", url: config.adoptionUrl }]);
+  });
+
+  it("rotate the secret id of the role that they make, without a limit of uses (vault-approle)", async () => {
+    const one = await madeBy("vault-approle");
+    const { roleName, roleId, secretIdNumUses } = one(":AuthBackendRole").inputs;
+    assert.equal(secretIdNumUses, 0);
+    assert.deepEqual(one(":SecretVersion").inputs["kind"], {
+      type: "vaultAppRoleSecretId",
+      address: config.vaultAddress,
+      role: roleName,
+      ...(roleId === undefined ? { roleId: "0b6c" } : { roleId }),
+    });
   });
 });

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import type { AdapterContext } from "../../contracts/context";
 import { ConfigurationError, type RotationError } from "../../lifecycle/errors";
-import { refusal } from "./failures";
+import { refusal, type VaultUse } from "./failures";
 import type { VaultAuth } from "./options";
 import type { Transport, VaultAnswer, VaultRequest } from "./transport";
 
@@ -16,13 +16,13 @@ export interface Lease {
 type Login = Exclude<VaultAuth, { method: "token" }>;
 
 /** @throws ConfigurationError when Vault does not let it in. */
-export async function logIn(auth: Login, transport: Transport, context: AdapterContext): Promise<Lease> {
+export async function logIn(auth: Login, transport: Transport, use: VaultUse, context: AdapterContext): Promise<Lease> {
   const path = `auth/${auth.mount}/login`;
   const body = await credentialsOf(auth, context);
   const request: VaultRequest = { method: "POST", path, body, capability: '"update"', secret: true, writes: true };
   const answer = await transport.send(request);
   const lease = leaseOf(answer);
-  if (lease === undefined) throw refusedLogin(auth, path, answer);
+  if (lease === undefined) throw refusedLogin(auth, path, use, answer);
   return lease;
 }
 
@@ -64,9 +64,11 @@ const TO_CHECK: Readonly<Record<Login["method"], string>> = {
   jwt: "that the role accepts the JWT's issuer, audience and claims, and that the JWT has not expired",
 };
 
-function refusedLogin(auth: Login, path: string, { status, errors }: VaultAnswer): RotationError {
+function refusedLogin(auth: Login, path: string, use: VaultUse, { status, errors }: VaultAnswer): RotationError {
   const where = `The login by ${auth.method} at ${path}`;
-  if (status === 404) return refusal(where, { path, capability: '"update"', writes: false }, status, []);
+  if (status === 404) {
+    return refusal(where, { path, capability: '"update"', writes: false }, { status, errors: [] }, use);
+  }
   // Vault says 403 too where nothing is mounted. Its words may quote what was sent, and are not repeated.
   const absent = errors.some((text) => text.includes("no handler for route"));
   return new ConfigurationError(

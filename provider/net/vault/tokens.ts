@@ -2,6 +2,7 @@
 import type { AdapterContext } from "../../contracts/context";
 import { describeDuration } from "../../lifecycle/duration";
 import { ConfigurationError, RotationError } from "../../lifecycle/errors";
+import type { VaultUse } from "./failures";
 import { leaseOf, logIn, type Lease } from "./login";
 import type { VaultAuth } from "./options";
 import type { Transport, VaultRequest } from "./transport";
@@ -31,6 +32,7 @@ export class Tokens {
   constructor(
     private readonly auth: VaultAuth,
     private readonly transport: Transport,
+    private readonly use: VaultUse,
     private readonly context: AdapterContext,
   ) {}
 
@@ -80,7 +82,7 @@ export class Tokens {
 
   private async first(): Promise<Held> {
     const { auth, context } = this;
-    if (auth.method !== "token") return this.hold(await logIn(auth, this.transport, context), true);
+    if (auth.method !== "token") return this.hold(await logIn(auth, this.transport, this.use, context), true);
     const token = await context.resolveSecret(auth.token);
     if (!TOKEN.test(token)) {
       throw new ConfigurationError(

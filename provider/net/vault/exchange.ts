@@ -1,7 +1,7 @@
 /** One HTTP request to Vault and its answer, on connections that are kept for the next one. */
 import * as http from "node:http";
 import * as https from "node:https";
-import { readAuthorities, usesTls } from "../../net/httpOptions";
+import { readAuthorities, usesTls } from "../httpOptions";
 
 /** Far above what the largest answer has: a ledger of some hundred KB, or a long list of names. In bytes. */
 const MAX_ANSWER = 32 * 1024 * 1024;

@@ -13,6 +13,18 @@ export interface Purpose {
   readonly writes: boolean;
 }
 
+/** The words of one adapter for what it uses of Vault. */
+export interface VaultUse {
+  /** Who asks, as a sentence begins: `The store vault:https://vault.internal:8200/secret/orders`. */
+  readonly user: string;
+  /** The page that has the policies: `docs/stores/vault.md`. */
+  readonly policies: string;
+  /** Where to look when there is nothing at a path: a sentence. */
+  readonly absent: string;
+  /** What is needed where Vault does not know a request: a sentence. */
+  readonly needs: string;
+}
+
 /** A failure that may be over in a moment: the call is made again. */
 export class PassingFailure extends UnreachableError {
   /** How long the server asked to wait at least, in ms. */
@@ -80,7 +92,12 @@ export function serverFailure(
 }
 
 /** The error of an answer that means that what was asked for cannot be had. */
-export function refusal(where: string, purpose: Purpose, status: number, errors: readonly string[]): RotationError {
+export function refusal(
+  where: string,
+  purpose: Purpose,
+  { status, errors }: { readonly status: number; readonly errors: readonly string[] },
+  use: VaultUse,
+): RotationError {
   const said = quoted(purpose, errors);
   const { path, capability } = purpose;
   if (status === 403) {
@@ -92,19 +109,18 @@ export function refusal(where: string, purpose: Purpose, status: number, errors:
       : new ConfigurationError(
           `${where}: permission denied. The token's policies must allow ${capability} on the path "${path}" (and the ` +
             "mount and the namespace must exist: Vault says the same when they do not). Nothing was changed. The policy " +
-            "that a rotation needs is in docs/stores/vault.md. Add it and run again.",
+            `that a rotation needs is in ${use.policies}. Add it and run again.`,
         );
   }
   if (status === 404) {
     return new ConfigurationError(
-      `${where}: Vault has nothing at "${path}" (HTTP 404${said}). Nothing was changed. Check mount and namespace: ` +
-        "vault secrets list shows the mounts.",
+      `${where}: Vault has nothing at "${path}" (HTTP 404${said}). Nothing was changed. ${use.absent}`,
     );
   }
   if (status === 405) {
     return new ConfigurationError(
-      `${where}: Vault does not support this request on "${path}" (HTTP 405${said}). It takes a KV engine of version 2 ` +
-        "in a Vault that can patch metadata (1.10 or newer). Nothing was changed.",
+      `${where}: Vault does not support this request on "${path}" (HTTP 405${said}). ${use.needs} ` +
+        "Nothing was changed.",
     );
   }
   if (status === 413) {

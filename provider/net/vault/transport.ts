@@ -2,9 +2,9 @@
 import type { AdapterContext } from "../../contracts/context";
 import { describeDuration } from "../../lifecycle/duration";
 import { ConfigurationError, UnreachableError } from "../../lifecycle/errors";
-import { withDeadline } from "../../net/deadline";
-import { describeNetworkError, errorCode } from "../../net/networkErrors";
-import { retrying } from "../../net/retry";
+import { withDeadline } from "../deadline";
+import { describeNetworkError, errorCode } from "../networkErrors";
+import { retrying } from "../retry";
 import { Connections, type Answer } from "./exchange";
 import { PassingFailure, serverFailure, stateAfter, type Purpose } from "./failures";
 

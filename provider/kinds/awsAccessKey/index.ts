@@ -1,0 +1,2 @@
+export { createAwsAccessKeyKind } from "./kind";
+export { awsAccessKeyOptions, inputPolicy, type AwsAccessKeyOptions } from "./options";

@@ -1,0 +1,2 @@
+export { createVaultAppRoleSecretIdKind } from "./kind";
+export { inputPolicy, vaultAppRoleSecretIdOptions, type VaultAppRoleSecretIdOptions } from "./options";
