@@ -1,8 +1,7 @@
 import { lambda } from "./lambda";
 import { cloudRun } from "./cloudRun";
 import type { Descriptor, DurationText, SecretSource } from "./options";
-import type { KubernetesConnection } from "./stores";
-import type { AwsConnection } from "./stores";
+import type { AwsConnection, KubernetesConnection } from "./stores";
 
 interface ToldConsumerArgs {
   readonly name: string;
