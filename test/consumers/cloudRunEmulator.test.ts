@@ -139,7 +139,7 @@ describe("the emulator of Cloud Run", function () {
     await update({ template: template("3") });
     const [, , third] = ready(await get());
     const [unread] = await revisions.getRevision({ name: `${NAME}/revisions/${third ?? ""}` });
-    assert.equal(unread.conditions?.[0]?.reason, "SECRETS_ACCESS_CHECK_FAILED");
+    assert.equal(unread.conditions?.at(0)?.reason, "SECRETS_ACCESS_CHECK_FAILED");
   });
 
   it("sends requests by percent, and to a tag at an address of its own", async () => {
@@ -171,7 +171,7 @@ describe("the emulator of Cloud Run", function () {
     await update({ traffic: [{ type: REVISION, revision: broken, percent: 100 }] }, ["traffic"]);
     const routes = (await get()).conditions?.find(({ type }) => type === "RoutesReady");
     assert.equal(routes?.state, "CONDITION_FAILED");
-    assert.match(routes?.message ?? "", /is not ready and cannot serve traffic/);
+    assert.match(routes.message ?? "", /is not ready and cannot serve traffic/);
     assert.equal((await ask(emulator.service(NAME).uri)).body.username, "1");
   });
 

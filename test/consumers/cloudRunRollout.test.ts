@@ -124,8 +124,9 @@ describe("a rollout to Cloud Run", function () {
     assert.deepEqual(template.containers, before.template.containers);
     assert.equal(traffic[0]?.type, "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST");
     assert.equal(shares.size, 1);
-    assert.equal(requests?.failed, 0);
-    assert.ok(![...(requests?.usernames.keys() ?? [])].some((username) => username.includes("-v2-")));
+    assert.ok(requests);
+    assert.equal(requests.failed, 0);
+    assert.ok(![...requests.usernames.keys()].some((username) => username.includes("-v2-")));
   });
 
   it("goes on to the next version when it works, and the one before is retired", async () => {
