@@ -369,7 +369,7 @@ describe("AWS access key", () => {
       const used = await kind.usage(ref);
       assert.equal(used.verdict, "used");
       assert.equal(used.uses[0]?.principal, `${site.user}/${value["accessKeyId"]}`);
-      assert.match(used.uses[0]?.by ?? "", /^sts in \S+, last at 20\S+Z, as a verification/);
+      assert.match(used.uses[0].by, /^sts in \S+, last at 20\S+Z, as a verification/);
       context.advance(5 * HOUR + 2000);
       const unused = await kind.usage(ref);
       assert.equal(unused.verdict, "unused");

@@ -31,7 +31,11 @@ async function subject(
       : {
           use: async (value) => {
             const { token } = await site.logIn(value);
-            return { end: async () => void (await site.vault.ask("POST", "auth/token/revoke-self", {}, token)) };
+            return {
+              end: async () => {
+                await site.vault.ask("POST", "auth/token/revoke-self", {}, token);
+              },
+            };
           },
         }),
     existing: async () => {

@@ -137,7 +137,7 @@ export class Iam {
     input: Omit<Calls[O][0], "UserName">,
   ): Promise<Calls[O][1] | undefined> {
     try {
-      return await this.call(operation, { ...input, UserName: this.user } as Calls[O][0]);
+      return await this.call(operation, { ...input, UserName: this.user });
     } catch (error) {
       if (error instanceof Refused && error.why === "absent") return undefined;
       throw error;

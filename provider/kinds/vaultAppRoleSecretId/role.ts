@@ -46,7 +46,7 @@ export async function readRole(client: Client, place: RolePlace): Promise<RoleFa
     secretIdTtlMs: seconds("secret_id_ttl"),
     tokenMaxTtlMs: seconds("token_max_ttl"),
     tokenPeriodMs: seconds("token_period"),
-    tokenType: String(data["token_type"] ?? "default"),
+    tokenType: typeof data["token_type"] === "string" ? data["token_type"] : "default",
   };
 }
 

@@ -74,7 +74,7 @@ export class SecretIds {
     if (existing !== undefined) return existing;
     const ttl = ttlMs === undefined ? {} : { ttl: Math.ceil(ttlMs / 1000) };
     const body = { secret_id: secretId, metadata: encodeMark(mark), num_uses: 0, ...ttl };
-    let failure: unknown;
+    let failure: RotationError | undefined;
     try {
       await this.client.ask(this.post("custom-secret-id", body, true));
     } catch (error) {

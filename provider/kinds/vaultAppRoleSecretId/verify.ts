@@ -89,7 +89,10 @@ async function giveBack(
     const { status } = await client.as(token, self);
     if (status >= 200 && status < 300) return;
     // A role without Vault's default policy may not do that; we may.
-    if (typeof accessor === "string" && accessor !== "") return await new IssuedTokens(client, place).revoke(accessor);
+    if (typeof accessor === "string" && accessor !== "") {
+      await new IssuedTokens(client, place).revoke(accessor);
+      return;
+    }
   } catch (error) {
     if (!(error instanceof RotationError)) throw error;
   }

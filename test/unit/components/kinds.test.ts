@@ -62,12 +62,9 @@ describe("what a program writes about an AWS access key", () => {
 
   it("is refused where it cannot work, with what is allowed", async () => {
     const refusal = async (more: object) => {
-      const failures = await checkAdapter(
-        registry.kinds,
-        { type: "awsAccessKey", user: "orders", ...more } as AdapterOptions,
+      const failures = await checkAdapter(registry.kinds, { type: "awsAccessKey", user: "orders", ...more }, "kind", [
         "kind",
-        ["kind"],
-      );
+      ]);
       return JSON.stringify(failures);
     };
     assert.match(
