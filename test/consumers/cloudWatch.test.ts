@@ -6,7 +6,7 @@ import { ConfigurationError } from "../../provider/lifecycle/errors";
 import { runClock } from "../../provider/clock";
 import { watchHealth } from "../../provider/rotation/health";
 import { startCloudWatch, type CloudWatchEmulator } from "../../testing/cloudWatch";
-import { makeContext, noSignal, targetOf, version } from "../adapters/checks/support";
+import { makeContext, noSignal, targetOf, version } from "./checks/support";
 import { useCredentials } from "./ecs/site";
 
 const MINUTE = 60_000;

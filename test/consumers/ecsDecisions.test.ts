@@ -7,7 +7,7 @@ import { markKey, newMark, readMark, writeMark } from "../../provider/consumers/
 import { namesVersion, withVersions, type Definition } from "../../provider/consumers/ecs/references";
 import { goalOf } from "../../provider/consumers/ecs/renew";
 import { cannotGetSecret, describeFailures, hasFailed, isAlive } from "../../provider/consumers/ecs/tasks";
-import { targetOf, version } from "../adapters/checks/support";
+import { targetOf, version } from "./checks/support";
 
 const ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:orders/db-AbCdEf";
 const at = (seconds: number) => new Date(Date.UTC(2026, 10, 28) + seconds * 1000);

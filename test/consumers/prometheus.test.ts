@@ -14,7 +14,7 @@ import {
   targetOf,
   version,
   type TestContext,
-} from "../adapters/checks/support";
+} from "./checks/support";
 import { selfSigned } from "../support/selfSigned";
 import { Prometheus } from "./servers/prometheus";
 

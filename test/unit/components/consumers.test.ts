@@ -4,7 +4,7 @@ import { check } from "../../../components/checks";
 import { consumer } from "../../../components/consumers";
 import type { Descriptor } from "../../../components/options";
 import * as registry from "../../../provider/registry";
-import { problems } from "../../adapters/checks/support";
+import { problems } from "../../consumers/checks/support";
 
 const TOKEN = { from: "env", name: "TOKEN" } as const;
 const ADOPTION = { url: "https://app/", headers: { authorization: TOKEN }, caFile: "/ca.pem" };

@@ -12,7 +12,7 @@ import {
 import type { RollTarget } from "../../../provider/contracts/consumer";
 import { ConfigurationError } from "../../../provider/lifecycle/errors";
 import { selfSigned, type CertificateDetails } from "../../support/selfSigned";
-import { rejection } from "../consumers/support";
+import { rejection } from "../told/support";
 import { makeContext, makeFolder, noSignal, problems, removeFolder, Servers, targetOf, version } from "./support";
 
 const NAME = "orders.test";

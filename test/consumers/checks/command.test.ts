@@ -4,7 +4,7 @@ import * as path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { commandCheckOptions, createCommandCheck, type CommandCheckOptions } from "../../../provider/checks/command";
 import { ConfigurationError } from "../../../provider/lifecycle/errors";
-import { rejection } from "../consumers/support";
+import { rejection } from "../told/support";
 import { makeContext, makeFolder, noSignal, problems, removeFolder, targetOf, version } from "./support";
 
 describe("command check", () => {
