@@ -20,7 +20,6 @@ export const SUITES = {
   unit: { budgetMs: 3 * MINUTE, needsPulumi: false },
   triggers: { budgetMs: 5 * MINUTE, needsPulumi: false },
   adapters: { budgetMs: 8 * MINUTE, needsPulumi: false },
-  kinds: { budgetMs: 8 * MINUTE, needsPulumi: false },
   rules: { budgetMs: 6 * MINUTE, needsPulumi: false },
   faults: { budgetMs: 10 * MINUTE, needsPulumi: true },
   engine: { budgetMs: 25 * MINUTE, needsPulumi: true, jobs: 2 },
@@ -31,6 +30,7 @@ export const SUITES = {
     needsServers: ["vault", "etcd", "kube-apiserver", "moto"],
     jobs: 2,
   },
+  kinds: { budgetMs: 8 * MINUTE, needsPulumi: false, needsServers: ["vault", "moto"], jobs: 2 },
   consumers: {
     budgetMs: 20 * MINUTE,
     needsPulumi: true,
