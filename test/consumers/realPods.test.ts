@@ -175,8 +175,11 @@ ${
     }
   }
 
-  const running = async (): Promise<{ metadata: { name: string; deletionTimestamp?: string } }[]> =>
-    (await ask("GET", `${PODS}?labelSelector=app%3Dapi`)).items;
+  /** Without those that have ended and are about to be removed. */
+  const running = async (): Promise<{ metadata: { name: string } }[]> => {
+    const { items } = await ask("GET", `${PODS}?labelSelector=app%3Dapi`);
+    return items.filter((pod: { status: { phase: string } }) => !["Succeeded", "Failed"].includes(pod.status.phase));
+  };
   /** The database users of the pods that run and serve now. */
   const users = async (): Promise<(string | undefined)[]> =>
     (await running()).map(({ metadata }) => seen.get(metadata.name)?.user);
