@@ -6,18 +6,8 @@ import { ConfigurationError, ConsumerError, StateError } from "../../provider/li
 import { RECORD_KEY } from "../../provider/consumers/cloudRun/record";
 import { PINNED_KEY } from "../../provider/consumers/cloudRun/references";
 import type { EmulatedCall, TrafficTarget } from "../../testing/cloudRun";
-import {
-  ask,
-  bare,
-  contextOf,
-  errorOf,
-  everythingOf,
-  SECRET_MARK,
-  SERVICE,
-  Site,
-  type SiteSetting,
-  until,
-} from "./cloudRun/site";
+import { errorOf, everythingOf } from "../support/errors";
+import { ask, bare, contextOf, SECRET_MARK, SERVICE, Site, type SiteSetting, until } from "./cloudRun/site";
 
 const LATEST = "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST" as const;
 /** What a change that makes a revision names. */

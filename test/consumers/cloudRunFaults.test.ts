@@ -8,7 +8,8 @@ import { loadRun, loadSecrets } from "../../provider/consumers/cloudRun/sdk";
 import { ConfigurationError, ConflictError, StateError, UnreachableError } from "../../provider/lifecycle/errors";
 import { consumers } from "../../provider/registry";
 import { StatusError, type Code } from "../../testing/gcpSecretManager/status";
-import { contextOf, errorOf, everythingOf, PROJECT, REGION, SECRET_MARK, Site } from "./cloudRun/site";
+import { errorOf, everythingOf } from "../support/errors";
+import { contextOf, PROJECT, REGION, SECRET_MARK, Site } from "./cloudRun/site";
 
 const ON_RUN = [
   "run.services.get",

@@ -9,8 +9,9 @@ import {
   UnreachableError,
 } from "../../provider/lifecycle/errors";
 import type { Answer, Call } from "../stores/servers/front";
+import { errorOf } from "../support/errors";
 import { ACCOUNT, useAccessKeys } from "./awsAccessKeySite";
-import { draftFor, errorOf, kindContext, requestFor } from "./issuerSupport";
+import { draftFor, kindContext, requestFor } from "./issuerSupport";
 
 const KEEP = { terminateSessions: false };
 const END = { terminateSessions: true };

@@ -58,12 +58,3 @@ export async function draftFor(
   const request = requestFor(identity, more);
   return { ...request, draft: await kind.propose(request) };
 }
-
-export async function errorOf(work: Promise<unknown>): Promise<Error> {
-  try {
-    await work;
-  } catch (error) {
-    return error as Error;
-  }
-  throw new Error("nothing was thrown");
-}

@@ -2,7 +2,8 @@ import * as assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { ConfigurationError, NotFoundError, StateError, UnreachableError } from "../../provider/lifecycle/errors";
 import type { CredentialKind, Issued } from "../../provider/contracts/kind";
-import { draftFor, errorOf, requestFor } from "./issuerSupport";
+import { errorOf } from "../support/errors";
+import { draftFor, requestFor } from "./issuerSupport";
 import { documentedPolicy, useAppRoles } from "./vaultAppRoleSecretIdSite";
 
 const KEEP = { terminateSessions: false };

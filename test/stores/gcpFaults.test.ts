@@ -15,7 +15,8 @@ import {
   type Method,
 } from "../../provider/stores/gcpSecretManager/failures";
 import { loadSdk } from "../../provider/stores/gcpSecretManager/sdk";
-import { errorOf, everythingOf, gcpSite, makeVersion, payloadOf, promoteNew, SECRET_MARK, type Store } from "./gcpSite";
+import { errorOf, everythingOf } from "../support/errors";
+import { gcpSite, makeVersion, payloadOf, promoteNew, SECRET_MARK, type Store } from "./gcpSite";
 
 describe("the store in Google Cloud Secret Manager, when things go wrong", () => {
   const site = gcpSite();

@@ -13,7 +13,8 @@ import { gcpSecretManagerOptions } from "../../provider/stores/gcpSecretManager"
 import { crc32c } from "../../provider/stores/gcpSecretManager/crc32c";
 import { addressOf } from "../../provider/stores/gcpSecretManager/options";
 import { storeConformance } from "../../testing/storeConformance";
-import { contextOf, errorOf, gcpSite, makeVersion, payloadOf, promoteNew, SECRET_MARK } from "./gcpSite";
+import { errorOf } from "../support/errors";
+import { contextOf, gcpSite, makeVersion, payloadOf, promoteNew, SECRET_MARK } from "./gcpSite";
 import { codeOf, PROJECT } from "./servers/gcp";
 
 describe("the store in Google Cloud Secret Manager", () => {

@@ -132,19 +132,3 @@ export async function promoteNew(store: SecretStore, version: StoredVersion): Pr
   await store.putVersion(version);
   return store.promote(version.ref, current, fence, 1);
 }
-
-/** An error with all that belongs to it, as a text. */
-export function everythingOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const own = JSON.stringify(error, Object.getOwnPropertyNames(error));
-  return `${own} ${error.cause === undefined ? "" : everythingOf(error.cause)}`;
-}
-
-export async function errorOf(action: Promise<unknown>): Promise<Error> {
-  try {
-    await action;
-  } catch (error) {
-    return error as Error;
-  }
-  throw new Error("it should have failed");
-}

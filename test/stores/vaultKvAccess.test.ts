@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigurationError } from "../../provider/lifecycle/errors";
-import { documentedPolicy, errorOf, makeStored, promoteNew, testContext, useVault } from "./vaultKvSite";
+import { errorOf } from "../support/errors";
+import { documentedPolicy, makeStored, promoteNew, testContext, useVault } from "./vaultKvSite";
 
 const MINUTE = 60_000;
 const SECRET_ID = { from: "env", name: "SECRET_ID" } as const;

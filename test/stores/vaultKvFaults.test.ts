@@ -2,18 +2,10 @@ import assert from "node:assert/strict";
 import type { SecretStore } from "../../provider/contracts/store";
 import { CancelledError, ConfigurationError, RotationError, UnreachableError } from "../../provider/lifecycle/errors";
 import { freePort } from "../support/servers";
+import { errorOf } from "../support/errors";
 import type { Asked, Fault } from "./faultyProxy";
 import { ROOT_TOKEN, VaultServer } from "./servers/vault";
-import {
-  describeFully,
-  errorOf,
-  makeStored,
-  openVaultStore,
-  PASSWORD,
-  promoteNew,
-  testContext,
-  useVault,
-} from "./vaultKvSite";
+import { describeFully, makeStored, openVaultStore, PASSWORD, promoteNew, testContext, useVault } from "./vaultKvSite";
 
 describe("the store in Vault's KV version 2, when the server is in trouble", () => {
   const site = useVault();

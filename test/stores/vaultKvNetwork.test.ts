@@ -5,8 +5,9 @@ import { ConfigurationError, UnreachableError } from "../../provider/lifecycle/e
 import { stores } from "../../provider/registry";
 import { addressOf, vaultKvStoreOptions } from "../../provider/stores/vaultKv/options";
 import { selfSigned } from "../support/selfSigned";
+import { errorOf } from "../support/errors";
 import { FaultyProxy } from "./faultyProxy";
-import { errorOf, makeStored, openVaultStore, PASSWORD, promoteNew, useVault } from "./vaultKvSite";
+import { makeStored, openVaultStore, PASSWORD, promoteNew, useVault } from "./vaultKvSite";
 
 describe("the Vault store's way to the server", () => {
   const site = useVault();

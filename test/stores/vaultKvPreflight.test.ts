@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { ConfigurationError } from "../../provider/lifecycle/errors";
 import { retentionTrouble } from "../../provider/stores/vaultKv/preflight";
-import { documentedPolicy, errorOf, makeStored, PASSWORD, promoteNew, testContext, useVault } from "./vaultKvSite";
+import { errorOf } from "../support/errors";
+import { documentedPolicy, makeStored, PASSWORD, promoteNew, testContext, useVault } from "./vaultKvSite";
 
 describe("before the first write to Vault, the store", () => {
   const site = useVault();

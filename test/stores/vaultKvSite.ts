@@ -133,15 +133,6 @@ export async function numberOf(vault: VaultServer, path: string, ref: VersionRef
   return Math.max(...numbers);
 }
 
-export async function errorOf(work: Promise<unknown>): Promise<Error> {
-  try {
-    await work;
-  } catch (error) {
-    return error as Error;
-  }
-  throw new Error("it succeeded");
-}
-
 /** All that may be printed of an error. */
 export function describeFully(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

@@ -1,11 +1,6 @@
 /** How a failed call is told. Never the service's own text. */
-import {
-  ConfigurationError,
-  ConflictError,
-  StateError,
-  UnreachableError,
-  type RotationError,
-} from "../../lifecycle/errors";
+import { ConfigurationError, ConflictError, StateError, type RotationError } from "../../lifecycle/errors";
+import { accessFailure, didNotAnswer, SECRET_MANAGER } from "../../net/gcp/failures";
 import { CallFailure } from "../../net/gcp/status";
 import type { CloudRunConsumerOptions } from "./options";
 
@@ -27,6 +22,12 @@ const KNOWN = new Map(
   [...Object.values(PERMISSIONS), ...BESIDE_UPDATE].map((permission) => [permission.toLowerCase(), permission]),
 );
 
+const CLOUD_RUN = {
+  name: "Cloud Run Admin API",
+  service: "run.googleapis.com",
+  quotas: "https://cloud.google.com/run/quotas",
+} as const;
+
 const AGAIN = "What had been done before this call stays. Run again: the next run goes on from there.";
 
 /** Runs `action`; a failed call becomes an error that names the consumer and what it was doing. */
@@ -43,34 +44,16 @@ export async function translatingFailures<T>(
 }
 
 function translate(failure: CallFailure, options: CloudRunConsumerOptions, doing: string): RotationError {
-  const { subject, status, reason } = failure;
+  const { subject, status } = failure;
   const method = failure.method as Method;
   const start = `Consumer "${options.name}" could not ${doing}: `;
   const isSecret = method === "getSecret";
-  const [api, service] = isSecret
-    ? ["Secret Manager API", "secretmanager.googleapis.com"]
-    : ["Cloud Run Admin API", "run.googleapis.com"];
+  const api = isSecret ? SECRET_MANAGER : CLOUD_RUN;
+  const missing = { permission: missingOf(failure), on: whereOf(failure, options) };
+  const told = { start, again: AGAIN, project: options.project, api, asked: api.service, missing };
+  const access = accessFailure(failure, told);
+  if (access) return access;
   switch (status) {
-    case "PERMISSION_DENIED":
-      return new ConfigurationError(
-        reason === "SERVICE_DISABLED"
-          ? `${start}the ${api} is not enabled in the project ${options.project}. ${AGAIN} Enable it with gcloud ` +
-              `services enable ${service} --project ${options.project}, then run again.`
-          : `${start}the permission ${missingOf(failure)} is missing on ${whereOf(failure, options)}, or that does not ` +
-              `exist. ${AGAIN} Grant it to who runs pulumi, or log in as somebody who has it.`,
-      );
-    case "UNAUTHENTICATED":
-    case "NO_CREDENTIALS":
-      return new ConfigurationError(
-        `${start}${status === "UNAUTHENTICATED" ? "Google Cloud did not accept the credentials" : "there are no usable credentials of Google Cloud"}. ` +
-          `${AGAIN} Log in with gcloud auth application-default login, or let GOOGLE_APPLICATION_CREDENTIALS name ` +
-          "the credentials of a service account or of a workload identity.",
-      );
-    case "RESOURCE_EXHAUSTED":
-      return new UnreachableError(
-        `${start}a quota of the project ${options.project} is used up, also after several tries. ${AGAIN} See ` +
-          `${isSecret ? "https://cloud.google.com/secret-manager/quotas" : "https://cloud.google.com/run/quotas"}.`,
-      );
     case "NOT_FOUND":
       return new ConfigurationError(
         isSecret
@@ -99,10 +82,7 @@ function translate(failure: CallFailure, options: CloudRunConsumerOptions, doing
           `served by one of its revisions. ${AGAIN}`,
       );
     default:
-      return new UnreachableError(
-        `${start}${service} did not answer in time, or not well (${status}). ${AGAIN} Check the network, and ` +
-          "https://status.cloud.google.com.",
-      );
+      return didNotAnswer(failure, told);
   }
 }
 

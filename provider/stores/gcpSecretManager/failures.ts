@@ -1,11 +1,6 @@
 /** What a call of the API failed with, and how it is told. Never the service's own text: it may quote the request. */
-import {
-  ConfigurationError,
-  NotFoundError,
-  StateError,
-  UnreachableError,
-  type RotationError,
-} from "../../lifecycle/errors";
+import { ConfigurationError, NotFoundError, StateError, type RotationError } from "../../lifecycle/errors";
+import { accessFailure, didNotAnswer, SECRET_MANAGER } from "../../net/gcp/failures";
 import { CallFailure } from "../../net/gcp/status";
 
 export { CallFailure, hasStatus } from "../../net/gcp/status";
@@ -55,32 +50,21 @@ export interface Told {
 const AGAIN = "What had been done before this call stays. Run again: the next run completes it.";
 
 function translate(failure: CallFailure, store: Told, doing: string): RotationError {
-  const { subject: secret, status, reason } = failure;
+  const { subject: secret, status } = failure;
   const method = failure.method as Method;
   const start = `The store ${store.location} could not ${doing}: `;
+  const subject = method === "createSecret" ? `the project ${store.project}` : `the secret ${secret}`;
+  const told = {
+    start,
+    again: AGAIN,
+    project: store.project,
+    api: SECRET_MANAGER,
+    asked: store.service,
+    missing: { permission: PERMISSIONS[method], on: `${subject} of the project ${store.project}` },
+  };
+  const access = accessFailure(failure, told);
+  if (access) return access;
   switch (status) {
-    case "PERMISSION_DENIED":
-      return new ConfigurationError(
-        reason === "SERVICE_DISABLED"
-          ? `${start}the Secret Manager API is not enabled in the project ${store.project}. ${AGAIN} Enable it with ` +
-              `gcloud services enable secretmanager.googleapis.com --project ${store.project}, then run again.`
-          : `${start}the permission ${PERMISSIONS[method]} is missing ` +
-              (method === "createSecret" ? `on the project ${store.project}` : `on the secret ${secret}`) +
-              ` of the project ${store.project}, or that does not exist. ${AGAIN} Grant it to who runs pulumi, or log ` +
-              "in as somebody who has it.",
-      );
-    case "UNAUTHENTICATED":
-    case "NO_CREDENTIALS":
-      return new ConfigurationError(
-        `${start}${status === "UNAUTHENTICATED" ? "Google Cloud did not accept the credentials" : "there are no usable credentials of Google Cloud"}. ` +
-          `${AGAIN} Log in with gcloud auth application-default login, or let GOOGLE_APPLICATION_CREDENTIALS name ` +
-          "the credentials of a service account or of a workload identity.",
-      );
-    case "RESOURCE_EXHAUSTED":
-      return new UnreachableError(
-        `${start}a quota of the project ${store.project} is used up, also after several tries. ${AGAIN} See ` +
-          "https://cloud.google.com/secret-manager/quotas.",
-      );
     case "NOT_FOUND":
       return method === "createSecret"
         ? new ConfigurationError(
@@ -101,9 +85,6 @@ function translate(failure: CallFailure, store: Told, doing: string): RotationEr
           "fails again, look at its versions: somebody may have disabled or destroyed one.",
       );
     default:
-      return new UnreachableError(
-        `${start}${store.service} did not answer in time, or not well (${status}). ${AGAIN} Check the network, and ` +
-          "https://status.cloud.google.com.",
-      );
+      return didNotAnswer(failure, told);
   }
 }

@@ -75,7 +75,7 @@ export class Mounts {
 }
 
 /** The Secrets that a pod's specification names, each with the way in which it has it. */
-export function secretsOf({ spec }: Pick<ApiPod, "spec">): { readonly secret: string; readonly as: string }[] {
+function secretsOf({ spec }: Pick<ApiPod, "spec">): { readonly secret: string; readonly as: string }[] {
   const containers = [
     ...(spec?.initContainers ?? []),
     ...(spec?.containers ?? []),
