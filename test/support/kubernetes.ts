@@ -1,15 +1,14 @@
 /** A real Kubernetes API server with its etcd, on loopback: RBAC on, users by token, and what else a test starts with it. */
-import { spawn, type ChildProcess } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { selfSigned } from "./selfSigned";
+import { ServerProcess, untilServed } from "./serverProcess";
 import { freePort, serverFile } from "./servers";
 
 const READY_WITHIN_MS = 90_000;
-const LOOK_EVERY_MS = 100;
 /** Name and token; `admin` may do everything, the others what a test's Role allows. */
 const USERS = { admin: "admin-token", pipeline: "pipeline-token", app: "app-token", nobody: "nobody-token" } as const;
 
@@ -48,27 +47,27 @@ export async function startKubernetes(
   isReady: (server: KubernetesServer) => Promise<boolean> = () => Promise.resolve(true),
 ): Promise<KubernetesServer> {
   const folder = await mkdtemp(join(tmpdir(), "rotation-kubernetes-"));
-  const processes: Running[] = [];
+  const processes: ServerProcess[] = [];
   const stop = async () => {
     // The API server first: it complains for long when its etcd is gone.
-    for (const running of processes.reverse()) await end(running);
+    for (const running of processes.reverse()) await running.kill();
     await rm(folder, { recursive: true, force: true });
   };
   try {
     const etcdPort = await freePort();
-    const etcd = start(serverFile("bin/etcd"), etcdFlags(folder, etcdPort, await freePort()));
+    const etcd = new ServerProcess(serverFile("bin/etcd"), etcdFlags(folder, etcdPort, await freePort()));
     processes.push(etcd);
     const port = await freePort();
     await writeCredentials(folder);
-    const api = start(serverFile("bin/kube-apiserver"), apiFlags(folder, etcdPort, port));
+    const api = new ServerProcess(serverFile("bin/kube-apiserver"), apiFlags(folder, etcdPort, port));
     processes.push(api);
     const server = connectTo(folder, port, stop);
-    await until("the API server is ready", processes, async () => {
+    await untilServed("the API server is ready", processes, READY_WITHIN_MS, async () => {
       await server.load();
       return (await server.ask("admin", "GET", "/readyz")).code === 200;
     });
-    for (const { file, flags } of await more(server)) processes.push(start(file, flags));
-    await until("what was started with it is ready", processes, () => isReady(server));
+    for (const { file, flags } of await more(server)) processes.push(new ServerProcess(file, flags));
+    await untilServed("what was started with it is ready", processes, READY_WITHIN_MS, () => isReady(server));
     return server;
   } catch (error) {
     await stop();
@@ -117,31 +116,6 @@ current-context: test
 ${more}`;
 }
 
-interface Running {
-  readonly name: string;
-  readonly process: ChildProcess;
-  readonly ended: Promise<void>;
-  output: string;
-}
-
-function start(file: string, flags: readonly string[]): Running {
-  const child = spawn(file, flags, { stdio: ["ignore", "pipe", "pipe"] });
-  const ended = new Promise<void>((resolve) => {
-    child.once("error", () => resolve());
-    child.once("exit", () => resolve());
-  });
-  const running: Running = { name: file, process: child, ended, output: "" };
-  const keep = (chunk: string) => (running.output = (running.output + chunk).slice(-8000));
-  child.stdout.setEncoding("utf8").on("data", keep);
-  child.stderr.setEncoding("utf8").on("data", keep);
-  return running;
-}
-
-async function end({ process: child, ended }: Running): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) child.kill("SIGKILL");
-  await ended;
-}
-
 function etcdFlags(folder: string, client: number, peer: number): string[] {
   const [clients, peers] = [`http://127.0.0.1:${client}`, `http://127.0.0.1:${peer}`];
   return [
@@ -188,23 +162,6 @@ async function writeCredentials(folder: string): Promise<void> {
     ([user, token]) => `${token},${user},${user},"${user === "admin" ? "system:masters" : "testers"}"`,
   );
   await writeFile(join(folder, "tokens.csv"), lines.join("\n"), options);
-}
-
-async function until(what: string, all: readonly Running[], isSo: () => Promise<boolean>): Promise<void> {
-  const limit = Date.now() + READY_WITHIN_MS;
-  let last = "";
-  while (Date.now() < limit) {
-    const dead = all.find(({ process: child }) => child.exitCode !== null || child.signalCode !== null);
-    if (dead) throw new Error(`${dead.name} ended:\n${dead.output}`);
-    try {
-      if (await isSo()) return;
-    } catch (error) {
-      last = (error as Error).message;
-    }
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
-  }
-  const outputs = all.map(({ name, output }) => `${name}:\n${output}`).join("\n");
-  throw new Error(`Not within ${READY_WITHIN_MS} ms: ${what} (${last}).\n${outputs}`);
 }
 
 interface Target {

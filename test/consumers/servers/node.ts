@@ -2,12 +2,13 @@
  * A real node: kubelet, containerd and runc on this machine, which runs the pods that the API server gives it. Needs
  * Linux and root. Everything that it makes is below one folder.
  */
-import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { execFile } from "node:child_process";
 import { cp, mkdir, mkdtemp, readFile, readlink, readdir, rm, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { ServerProcess, untilServed } from "../../support/serverProcess";
 import { freePort, serverFile } from "../../support/servers";
 
 const run = promisify(execFile);
@@ -19,7 +20,6 @@ export const NODE_IMAGE = "localhost/node:1";
 const PAUSE_IMAGE = "localhost/pause:1";
 const READY_WITHIN_MS = 60_000;
 const ENDED_WITHIN_MS = 20_000;
-const LOOK_EVERY_MS = 100;
 
 export interface RealNode {
   /** Ends every container and takes away everything that was made. The pods should have been deleted before. */
@@ -45,8 +45,8 @@ export async function startNode(kubeconfig: string): Promise<RealNode> {
 class Node implements RealNode {
   private readonly programs = join(serverFile("containerd/usr"), "..");
   private readonly socket: string;
-  private containerd: Running | undefined;
-  private kubelet: Running | undefined;
+  private containerd: ServerProcess | undefined;
+  private kubelet: ServerProcess | undefined;
 
   constructor(private readonly folder: string) {
     this.socket = join(folder, "c.sock");
@@ -59,7 +59,12 @@ class Node implements RealNode {
       "-c",
       join(this.folder, "containerd.toml"),
     ]);
-    await until("containerd answers", this.containerd, () => this.ctr("version"));
+    await untilServed(
+      "containerd answers",
+      [this.containerd],
+      READY_WITHIN_MS,
+      async () => (await this.ctr("version")) !== "",
+    );
     await this.import(PAUSE_IMAGE, ["/bin/busybox", "sleep", "2147483647"], []);
     await this.import(NODE_IMAGE, ["/bin/node"], await nodeAndItsLibraries());
 
@@ -72,16 +77,16 @@ class Node implements RealNode {
       `--cert-dir=${join(this.folder, "pki")}`,
       `--hostname-override=${NODE_NAME}`,
     ]);
-    await until("the kubelet is well", this.kubelet, () => get(health, "/healthz"));
+    await untilServed("the kubelet is well", [this.kubelet], READY_WITHIN_MS, () => isWell(health));
   }
 
   async stop(): Promise<void> {
-    await this.kubelet?.end();
+    await this.kubelet?.end(ENDED_WITHIN_MS);
     if (this.containerd !== undefined) {
       const tasks = await this.ctr("tasks", "ls", "-q").catch(() => "");
       for (const task of tasks.split("\n").filter(Boolean))
         await this.ctr("tasks", "rm", "-f", task).catch(() => undefined);
-      await this.containerd.end();
+      await this.containerd.end(ENDED_WITHIN_MS);
     }
     // Those that outlived their containerd know its socket by this folder's name.
     await killWhere((command) => command.includes("containerd-shim") && command.includes(this.socket));
@@ -105,13 +110,10 @@ class Node implements RealNode {
     return run(ctr, ["-a", this.socket, "-n", "k8s.io", ...args], { timeout: 60_000 }).then(({ stdout }) => stdout);
   }
 
-  private spawn(file: string, args: string[]): Running {
+  private spawn(file: string, args: string[]): ServerProcess {
     // containerd looks for its shim and for runc there.
     const path = [join(this.programs, "usr/bin"), join(this.programs, "usr/sbin"), process.env["PATH"]].join(":");
-    return new Running(
-      file,
-      spawn(file, args, { env: { ...process.env, PATH: path }, stdio: ["ignore", "pipe", "pipe"] }),
-    );
+    return new ServerProcess(file, args, { ...process.env, PATH: path });
   }
 
   private async write(path: string, content: unknown): Promise<void> {
@@ -196,62 +198,11 @@ state = "${this.folder}/state"
   }
 }
 
-class Running {
-  private output = "";
-  private readonly ended: Promise<void>;
-
-  constructor(
-    private readonly file: string,
-    private readonly child: ChildProcess,
-  ) {
-    this.ended = new Promise((resolve) => {
-      child.once("error", () => resolve());
-      child.once("exit", () => resolve());
-    });
-    const keep = (chunk: string) => (this.output = (this.output + chunk).slice(-8000));
-    child.stdout?.setEncoding("utf8").on("data", keep);
-    child.stderr?.setEncoding("utf8").on("data", keep);
-  }
-
-  get failure(): string | undefined {
-    const { exitCode, signalCode, pid } = this.child;
-    return exitCode === null && signalCode === null && pid !== undefined ? undefined : this.told;
-  }
-
-  get told(): string {
-    return `${this.file} said:\n${this.output}`;
-  }
-
-  async end(): Promise<void> {
-    if (this.failure !== undefined) return;
-    this.child.kill("SIGTERM");
-    const killed = setTimeout(() => this.child.kill("SIGKILL"), ENDED_WITHIN_MS);
-    await this.ended;
-    clearTimeout(killed);
-  }
-}
-
-async function until(what: string, running: Running, works: () => Promise<unknown>): Promise<void> {
-  const limit = Date.now() + READY_WITHIN_MS;
-  for (;;) {
-    if (running.failure !== undefined) throw new Error(`It ended before ${what}. ${running.failure}`);
-    try {
-      await works();
-      return;
-    } catch (error) {
-      if (Date.now() > limit)
-        throw new Error(`Not within ${READY_WITHIN_MS} ms: ${what}. ${running.told}`, { cause: error });
-    }
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
-  }
-}
-
-function get(port: number, path: string): Promise<void> {
+function isWell(port: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    const sent = request({ host: "127.0.0.1", port, path, timeout: 5000 }, (answer) => {
+    const sent = request({ host: "127.0.0.1", port, path: "/healthz", timeout: 5000 }, (answer) => {
       answer.resume();
-      if (answer.statusCode === 200) resolve();
-      else reject(new Error(`status ${answer.statusCode}`));
+      resolve(answer.statusCode === 200);
     });
     sent.on("timeout", () => sent.destroy(new Error("no answer")));
     sent.on("error", reject);
